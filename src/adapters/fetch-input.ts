@@ -1,0 +1,155 @@
+/**
+ * What did the caller of `mesh.fetch` ask for? Read from a URL or a `Request`, and an init, by the rules of the fetch
+ * standard; a call without init, by far the most frequent, makes no `Headers` and no `Request`.
+ */
+import { Readable } from 'node:stream';
+import type { HeaderList } from '../core/call.ts';
+import { acceptedEncodings } from '../http/content-decoding.ts';
+import { normaliseMethod } from '../http/method.ts';
+import { multipartBlob } from '../http/multipart.ts';
+import type { BodyInput } from '../http/request-body.ts';
+
+type Redirect = 'follow' | 'manual' | 'error';
+
+/** A request of fetch, read. A redirect makes another one of it. */
+export class FetchRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: HeaderList;
+  readonly body: BodyInput;
+  readonly signal: AbortSignal | undefined;
+  readonly redirect: Redirect;
+  /** How many redirects led here. */
+  readonly hops: number;
+
+  constructor(
+    url: string,
+    method: string,
+    headers: HeaderList,
+    body: BodyInput,
+    signal: AbortSignal | undefined,
+    redirect: Redirect,
+    hops: number,
+  ) {
+    this.url = url;
+    this.method = method;
+    this.headers = headers;
+    this.body = body;
+    this.signal = signal;
+    this.redirect = redirect;
+    this.hops = hops;
+  }
+
+  /** For `response.url`. */
+  get hrefWithoutFragment(): string {
+    const url = new URL(this.url);
+    url.hash = '';
+    return url.href;
+  }
+}
+
+const defaults: HeaderList = Object.freeze(['accept', '*/*', 'accept-encoding', acceptedEncodings, 'user-agent', 'inmesh']);
+
+/** @throws TypeError as fetch does. */
+export function readFetchInput(input: string | URL | Request, init: RequestInit | undefined): FetchRequest {
+  if (input instanceof Request) return readRequest(input, init);
+  const url = typeof input === 'string' ? input : input.href;
+  if (init === undefined) return new FetchRequest(url, 'GET', defaults, null, undefined, 'follow', 0);
+  const method = methodOf(init.method);
+  const [body, contentType] = readBody(init.body ?? null, init);
+  if (body !== null && (method === 'GET' || method === 'HEAD')) {
+    throw new TypeError('Request with GET/HEAD method cannot have body.');
+  }
+  const headers = headersOf(init.headers, contentType);
+  return new FetchRequest(url, method, headers, body, init.signal ?? undefined, redirectOf(init.redirect), 0);
+}
+
+function readRequest(request: Request, init: RequestInit | undefined): FetchRequest {
+  const own = init?.body ?? null;
+  if (own === null && request.bodyUsed) throw new TypeError('Cannot construct a Request with a used body.');
+  const [body, contentType] = own === null ? [request.body as BodyInput, undefined] : readBody(own, init ?? {});
+  const method = init?.method === undefined ? request.method : methodOf(init.method);
+  const headers = headersOf(init?.headers ?? request.headers, contentType);
+  const signal = init?.signal ?? request.signal;
+  return new FetchRequest(request.url, method, headers, body, signal, redirectOf(init?.redirect ?? request.redirect), 0);
+}
+
+const token = /^[!#$%&'*+.^_`|~A-Za-z0-9-]+$/;
+
+function methodOf(method: string | undefined): string {
+  if (method === undefined) return 'GET';
+  if (!token.test(method) || /^(?:connect|trace|track)$/i.test(method)) {
+    throw new TypeError(`'${method}' is not a valid HTTP method.`);
+  }
+  return normaliseMethod(method);
+}
+
+function redirectOf(redirect: Redirect | undefined): Redirect {
+  if (redirect === undefined || redirect === 'follow' || redirect === 'manual' || redirect === 'error') {
+    return redirect ?? 'follow';
+  }
+  throw new TypeError(`'${String(redirect)}' is not a valid redirect mode; allowed are follow, manual, error.`);
+}
+
+/** A body that the mesh can send, and the type it implies. */
+function readBody(body: NonNullable<RequestInit['body']> | null, init: RequestInit): [BodyInput, string | undefined] {
+  if (body === null) return [null, undefined];
+  if (typeof body === 'string') return [body, 'text/plain;charset=UTF-8'];
+  if (body instanceof URLSearchParams) return [String(body), 'application/x-www-form-urlencoded;charset=UTF-8'];
+  if (body instanceof Blob) return [body, body.type || undefined];
+  if (body instanceof FormData) {
+    const blob = multipartBlob(body);
+    return [blob, blob.type];
+  }
+  // The caller may change its bytes while the call is under way.
+  if (body instanceof ArrayBuffer) return [new Uint8Array(body.slice(0)), undefined];
+  if (ArrayBuffer.isView(body)) {
+    return [new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice(), undefined];
+  }
+  if (typeof body === 'object' && Symbol.asyncIterator in body) {
+    if ((init as { duplex?: string }).duplex !== 'half') {
+      throw new TypeError('RequestInit: duplex option is required when sending a body.');
+    }
+    if (body instanceof ReadableStream && (body.locked || Readable.isDisturbed(body as never))) {
+      throw new TypeError('Response body object should not be disturbed or locked');
+    }
+    return [body as AsyncIterable<Uint8Array>, undefined];
+  }
+  return [String(body), 'text/plain;charset=UTF-8'];
+}
+
+const plainValue = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+
+/** The caller's headers, checked as fetch checks them, and what is missing. */
+function headersOf(init: RequestInit['headers'] | undefined, contentType: string | undefined): HeaderList {
+  if (init === undefined && contentType === undefined) return defaults;
+  const list: string[] = [];
+  const record = init as Record<string, unknown> | undefined;
+  if (record !== undefined && !isPlain(record, list)) {
+    list.length = 0;
+    for (const [name, value] of new Headers(init)) list.push(name, value);
+  }
+  const missing = (name: string) => {
+    for (let index = 0; index < list.length; index += 2) if (list[index] === name) return false;
+    return true;
+  };
+  if (contentType !== undefined && missing('content-type')) list.push('content-type', contentType);
+  for (let index = 0; index < defaults.length; index += 2) {
+    if (missing(defaults[index] as string)) list.push(defaults[index] as string, defaults[index + 1] as string);
+  }
+  return list;
+}
+
+/** Fills `list` from a plain object of plain strings; anything else is left to `Headers` and its errors. */
+function isPlain(record: Record<string, unknown>, list: string[]): boolean {
+  if (Object.getPrototypeOf(record) !== Object.prototype) return false;
+  for (const name of Object.keys(record)) {
+    const value = record[name];
+    if (typeof value !== 'string' || !token.test(name) || !plainValue.test(value)) return false;
+    const lower = name.toLowerCase();
+    // Two spellings of one name are joined by Headers.
+    for (let index = 0; index < list.length; index += 2) if (list[index] === lower) return false;
+    list.push(lower, value);
+  }
+  return true;
+}

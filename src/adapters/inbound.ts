@@ -1,0 +1,60 @@
+/**
+ * What does a request that is being served pass on to the calls it causes? The time that is left for it, its trace
+ * context and id, and whether it is itself a retry. One function serves node:http, Express and Fastify's hooks.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../core/clock.ts';
+import { remainingTimeHeader } from '../core/deadline.ts';
+import { attemptCountHeader } from '../mesh/headers-filter.ts';
+import { InboundContext, inboundContext } from '../mesh/inbound-context.ts';
+import { inboundTraceHeaders } from '../telemetry/inbound-trace-headers.ts';
+
+/** Longer deadlines of strangers are cut to this, in ms. */
+const maxInheritedMs = 300_000;
+
+/** A request or reply of Fastify, which has Node's below. */
+interface Wrapped<T> {
+  raw: T;
+}
+
+/**
+ * `app.use(mesh.inbound())` in Express; `fastify.addHook('onRequest', mesh.inbound())`; in node:http
+ * `createServer((req, res) => inbound(req, res, () => handle(req, res)))`.
+ */
+export type InboundMiddleware = (
+  request: IncomingMessage | Wrapped<IncomingMessage>,
+  response: ServerResponse | Wrapped<ServerResponse>,
+  next: (error?: Error) => void,
+) => void;
+
+/** Makes the middleware. */
+export function inboundMiddleware(clock: Clock): InboundMiddleware {
+  return (request, response, next) => {
+    const { headers } = 'raw' in request ? request.raw : request;
+    const answer = 'raw' in response ? response.raw : response;
+    const deadline = deadlineOf(headers[remainingTimeHeader], clock.now());
+    const isRetry = Number(headers[attemptCountHeader] ?? 1) > 1;
+    // Whether the peer is one of the mesh is not known yet, so baggage is not taken from it.
+    const context = new InboundContext(deadline, isRetry, inboundTraceHeaders(headers, false));
+    if (deadline !== Number.POSITIVE_INFINITY) endWithAnswer(context, answer);
+    inboundContext.run(context, () => next());
+  };
+}
+
+function deadlineOf(header: string | string[] | undefined, now: number): number {
+  if (typeof header !== 'string' || !/^\d{1,12}$/.test(header) || header === '0') return Number.POSITIVE_INFINITY;
+  return now + Math.min(Number(header), maxInheritedMs);
+}
+
+/** Once the head is out, or the caller is gone, what goes on (a log, a cache) is no longer bound by the caller's time. */
+function endWithAnswer(context: InboundContext, answer: ServerResponse): void {
+  const lift = () => {
+    context.deadline = Number.POSITIVE_INFINITY;
+  };
+  const writeHead = answer.writeHead;
+  answer.writeHead = function (this: ServerResponse, ...args: unknown[]) {
+    lift();
+    return (writeHead as (...args: unknown[]) => ServerResponse).apply(this, args);
+  } as typeof answer.writeHead;
+  answer.once('close', lift);
+}

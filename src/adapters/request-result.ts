@@ -1,0 +1,41 @@
+/**
+ * What does `mesh.request` answer with? The shape of `undici.request`; what is rarely read is made when it is.
+ */
+import type { Reply } from '../core/reply.ts';
+import { LightBody } from './light-body.ts';
+
+/** The result of `mesh.request`. Any status is a result. */
+export class MeshRequestResult {
+  readonly statusCode: number;
+  readonly statusText: string;
+  /** Lower-case names; several values as an array. */
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: LightBody;
+  /** What the caller passed as `opaque`, or null. */
+  readonly opaque: unknown;
+  private readonly reply: Reply;
+
+  constructor(reply: Reply, opaque: unknown) {
+    this.statusCode = reply.status;
+    this.statusText = reply.statusText;
+    this.headers = reply.headers as MeshRequestResult['headers'];
+    this.body = new LightBody(reply);
+    this.opaque = opaque;
+    this.reply = reply;
+  }
+
+  /** The trailers of the reply; empty until its body has ended. */
+  get trailers(): Record<string, string> {
+    const raw = this.reply.body.rawTrailers;
+    const trailers: Record<string, string> = Object.create(null);
+    for (let index = 0; index + 1 < raw.length; index += 2) {
+      trailers[String(raw[index]).toLowerCase()] = (raw[index + 1] as Buffer).toString('latin1');
+    }
+    return trailers;
+  }
+
+  /** Empty; undici keeps the history of redirects here, and `mesh.request` follows none. */
+  get context(): object {
+    return {};
+  }
+}

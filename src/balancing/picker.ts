@@ -1,0 +1,23 @@
+import type { Call } from '../core/call.ts';
+import type { Member } from '../core/member.ts';
+
+/**
+ * Which member gets the next attempt? A picker decides; there is one per cluster, and one per subset view of it.
+ * What all of them have in common (panic, draining, members that were tried) is in {@link import('./candidates.ts')}.
+ */
+export interface Picker {
+  /**
+   * Takes the members anew: after any change of the set, or of a member's `healthy`, weight or state. Costs O(n).
+   * The array is read, not kept.
+   */
+  rebuild(members: readonly Member[]): void;
+  /**
+   * The member for the next attempt; `undefined` only when there are no members. Its cost does not grow with their
+   * number (round robin by weights that differ: with its logarithm).
+   *
+   * @param call what is to be sent; `undefined` for a command or a probe.
+   * @param tried members that get it only when no other usable one is left.
+   * @param now the instant, of the mesh's clock.
+   */
+  pick(call: Call | undefined, tried: ReadonlySet<Member>, now: number): Member | undefined;
+}

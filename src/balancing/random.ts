@@ -1,0 +1,22 @@
+import type { Call } from '../core/call.ts';
+import type { Member } from '../core/member.ts';
+import type { Random } from '../core/random.ts';
+import { Candidates } from './candidates.ts';
+import type { Picker } from './picker.ts';
+
+/** Each pick is drawn by weight, whatever was picked before. */
+export class RandomPicker implements Picker {
+  private readonly candidates: Candidates;
+
+  constructor(panicThresholdPercent: number, random: Random) {
+    this.candidates = new Candidates(panicThresholdPercent, random);
+  }
+
+  rebuild(members: readonly Member[]): void {
+    this.candidates.rebuild(members);
+  }
+
+  pick(_call: Call | undefined, tried: ReadonlySet<Member>): Member | undefined {
+    return this.candidates.pick(this.candidates.draw, tried);
+  }
+}

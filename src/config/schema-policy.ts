@@ -1,0 +1,159 @@
+/**
+ * How may a service be used? The traffic policy: Istio's DestinationRule.trafficPolicy, with the limits in time of a
+ * VirtualService as defaults of the service.
+ */
+import { maxRetries, retryOnTokens } from '../core/call-options.ts';
+import {
+  duration,
+  durationOrNone,
+  fields,
+  flag,
+  integer,
+  list,
+  oneOf,
+  percent,
+  text,
+  textThat,
+} from './schema-fields.ts';
+
+/** More than any process can have; keeps nonsense out. */
+const maxCount = 1_000_000;
+
+const retryOnForms = `comma-separated: ${retryOnTokens.join(', ')}, or a status such as 503`;
+
+/** The parts of a `retryOn`. */
+export function retryOnParts(value: string): string[] {
+  return value.split(',').map((token) => token.trim());
+}
+
+const retryOn = textThat(retryOnForms, (value) =>
+  retryOnParts(value).every(
+    (token) => (retryOnTokens as readonly string[]).includes(token) || /^[1-5]\d\d$/.test(token),
+  ),
+);
+
+const retries = fields(
+  {
+    max: integer(0, maxRetries).optional().describe('Retries, not tries. Default 2.'),
+    attempts: integer(0, maxRetries).optional().describe("Istio's name of max."),
+    perTryTimeout: duration().optional().describe('One attempt until its head. Default: none.'),
+    retryOn: retryOn
+      .optional()
+      .describe('When to retry. Default: connect-failure,refused-stream,reset,500,502,503,504.'),
+    backoff: fields({
+      baseInterval: duration().optional().describe('The scale of the first wait. Default 25ms.'),
+      maxInterval: duration().optional().describe('No wait is longer. Default: ten times baseInterval.'),
+    })
+      .optional()
+      .describe('The waits between attempts.'),
+  },
+  ['retryIgnorePreviousHosts', 'retryRemoteLocalities', 'codes'],
+);
+
+const circuitBreaker = fields({
+  consecutiveErrors: integer(0, maxCount)
+    .optional()
+    .describe('Opens after this many failures in a row; 0: never. Default 0.'),
+  errorPercent: percent().optional().describe('Opens at this share of failures in the window; 0: never. Default 50.'),
+  minRequests: integer(1, maxCount).optional().describe('The share counts from this many calls on. Default 20.'),
+  window: duration().optional().describe('Default 10s.'),
+  openTime: duration().optional().describe('How long it stays open before one probe. Default 5s.'),
+});
+
+/** The limits in time and the retries that a service or a route sets for its calls. */
+export const callPolicyShape = {
+  timeout: durationOrNone().optional().describe('The whole call, retries and body included. Default: none.'),
+  headTimeout: durationOrNone().optional().describe('Until the head of the reply, retries included. Default 15s.'),
+  bodyIdleTimeout: durationOrNone().optional().describe('The longest silence inside a reply body. Default 30s.'),
+  retries: retries.optional().describe('How failed calls are retried.'),
+  circuitBreaker: circuitBreaker.optional().describe('Refuses calls at once while most fail. Off when missing.'),
+};
+
+const loadBalancer = fields(
+  {
+    simple: oneOf('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM').optional().describe('Default PEAK_EWMA.'),
+    panicThreshold: percent()
+      .optional()
+      .describe('Below this share of healthy endpoints, in percent, all get calls again. Default 50.'),
+  },
+  ['consistentHash', 'localityLbSetting', 'warmup', 'warmupDurationSecs'],
+);
+
+const connectionPool = fields({
+  tcp: fields(
+    {
+      maxConnections: integer(1, maxCount).optional().describe('To one endpoint. Default 128.'),
+      connectTimeout: duration().optional().describe('Default 10s.'),
+      idleTimeout: duration().optional().describe('An idle connection is closed after this. Default 4s.'),
+    },
+    ['maxConnectionDuration', 'tcpKeepalive'],
+  ).optional(),
+  http: fields(
+    {
+      http1MaxPendingRequests: integer(0, maxCount)
+        .optional()
+        .describe('Attempts of the service that wait for a connection or stream. Default 1024.'),
+      http2MaxRequests: integer(1, maxCount)
+        .optional()
+        .describe('Attempts in flight at the whole service, with HTTP/1.1 too. Default 1024.'),
+      maxRequestsPerConnection: integer(0, maxCount).optional().describe('0 for no limit. Default 0.'),
+      h2UpgradePolicy: oneOf('DO_NOT_UPGRADE', 'UPGRADE')
+        .optional()
+        .describe('UPGRADE: HTTP/2, by ALPN over TLS, with prior knowledge without. Default DO_NOT_UPGRADE.'),
+    },
+    ['maxRetries', 'idleTimeout', 'useClientProtocol', 'maxConcurrentStreams'],
+  ).optional(),
+});
+
+const outlierDetection = fields(
+  {
+    disabled: flag().optional().describe('true: no endpoint is ejected. Default false.'),
+    consecutive5xxErrors: integer(0, maxCount).optional().describe('0: off. Default 5.'),
+    consecutiveGatewayErrors: integer(0, maxCount).optional().describe('502, 503 or 504; 0: off. Default 0.'),
+    consecutiveLocalOriginFailures: integer(0, maxCount)
+      .optional()
+      .describe('Failures without a head: refused, reset, timed out; 0: off. Default 5.'),
+    interval: duration().optional().describe('How often ejections are looked at to be ended. Default 10s.'),
+    baseEjectionTime: duration().optional().describe('The n-th ejection in a row lasts n times this. Default 30s.'),
+    maxEjectionTime: duration().optional().describe('Default 300s, or baseEjectionTime where that is longer.'),
+    maxEjectionPercent: percent()
+      .optional()
+      .describe('At most this share is ejected; one endpoint always stays. Default 50.'),
+  },
+  ['minHealthPercent', 'splitExternalLocalOriginErrors', 'consecutiveErrors'],
+);
+
+const retryBudget = fields({
+  percent: percent().optional().describe("Retries in any second, as a share of that second's calls. Default 20."),
+  minRetriesPerSecond: integer(0, maxCount).optional().describe('Always allowed in any second. Default 10.'),
+  minRetryConcurrency: integer(0, maxCount).optional().describe("Istio's; read, reported and not used."),
+});
+
+const pemFile = 'the path of a PEM file';
+
+const tls = fields(
+  {
+    mode: oneOf('DISABLE', 'SIMPLE', 'MUTUAL').describe('SIMPLE: the server proves who it is. MUTUAL: both do.'),
+    clientCertificate: text(pemFile).optional().describe('Our certificate with its intermediates; for MUTUAL.'),
+    privateKey: text(pemFile).optional().describe('Our private key; for MUTUAL.'),
+    caCertificates: text(pemFile).optional().describe('The authorities to trust. Default: those of Node.'),
+    sni: text('a server name').optional().describe('The server name that is sent. Default: the host of the service.'),
+    subjectAltNames: list(text('a DNS name or SPIFFE ID'))
+      .optional()
+      .describe('One of these must be in the certificate of the server. Default: those of the service.'),
+  },
+  ['credentialName', 'insecureSkipVerify', 'caCrl'],
+);
+
+/** The traffic policy of a service. */
+export const trafficPolicySchema = fields(
+  {
+    loadBalancer: loadBalancer.optional(),
+    connectionPool: connectionPool.optional(),
+    outlierDetection: outlierDetection.optional().describe('On by default.'),
+    retryBudget: retryBudget.optional().describe('On by default.'),
+    tls: tls.optional().describe('Off by default.'),
+    ...callPolicyShape,
+  },
+  ['portLevelSettings', 'tunnel', 'proxyProtocol', 'hedge', 'warmup'],
+);

@@ -1,0 +1,105 @@
+/**
+ * When is a name resolved again? When its records have expired, though not more often than every few seconds: many
+ * servers give a time to live of 0. While no answer comes, the last addresses stay and the waits grow.
+ */
+import type { Clock, Timer } from '../core/clock.ts';
+import { type Endpoint, makeEndpoint } from '../core/endpoint.ts';
+import { MeshError } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import { type DnsClient, type Resolution, resolveName } from './dns-resolver.ts';
+import type { EndpointChange, Sink, Watch } from './registry.ts';
+
+/** When names are resolved again. */
+export interface DnsWatchOptions {
+  /** A shorter time to live counts as this, in ms; so does a name that does not exist. Default 5,000. */
+  readonly minTtlMs: number;
+  /** How long addresses without a time to live (`/etc/hosts`) count, in ms. Default 30,000. */
+  readonly lookupTtlMs: number;
+  /** After the n-th failure in a row the wait is random up to 2^(n-1) times this, at least half of that, in ms. Default 1,000. */
+  readonly backoffMs: number;
+  /** No such wait is longer, in ms. Default 30,000. */
+  readonly maxBackoffMs: number;
+}
+
+export const dnsWatchDefaults: DnsWatchOptions = Object.freeze({
+  minTtlMs: 5_000,
+  lookupTtlMs: 30_000,
+  backoffMs: 1_000,
+  maxBackoffMs: 30_000,
+});
+
+/** What a watch works with. */
+export interface DnsWatchParts {
+  readonly client: DnsClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly options: DnsWatchOptions;
+}
+
+/** Resolves one name again and again, and tells a sink when its addresses change. */
+export class DnsWatch implements Watch {
+  private readonly host: string;
+  private readonly port: number;
+  private readonly sink: Sink<EndpointChange>;
+  private readonly parts: DnsWatchParts;
+  private timer: Timer | undefined;
+  private failures = 0;
+  private version = 0;
+  /** The addresses that were told last; undefined before the first, and after an error. */
+  private told: string | undefined;
+  private closed = false;
+
+  constructor(host: string, port: number, sink: Sink<EndpointChange>, parts: DnsWatchParts) {
+    this.host = host;
+    this.port = port;
+    this.sink = sink;
+    this.parts = parts;
+    void this.resolve();
+  }
+
+  close(): void {
+    this.closed = true;
+    if (this.timer !== undefined) this.parts.clock.clearTimer(this.timer);
+  }
+
+  private async resolve(): Promise<void> {
+    const result = await resolveName(this.parts.client, this.host).catch((error: Error) => error);
+    if (this.closed) return;
+    const delayMs = result instanceof Error ? this.failed(result) : this.resolved(result);
+    // The sink may have closed the watch.
+    if (this.closed) return;
+    this.timer = this.parts.clock.setBackgroundTimer(() => void this.resolve(), delayMs);
+  }
+
+  private resolved({ addresses, ttlSeconds }: Resolution): number {
+    const { minTtlMs, lookupTtlMs } = this.parts.options;
+    this.failures = 0;
+    const found = addresses.join();
+    if (found !== this.told) {
+      this.told = found;
+      this.version++;
+      this.tell(addresses);
+    }
+    if (addresses.length === 0) return minTtlMs;
+    return Math.max(minTtlMs, ttlSeconds === undefined ? lookupTtlMs : ttlSeconds * 1000);
+  }
+
+  private tell(addresses: readonly string[]): void {
+    const version = String(this.version);
+    if (addresses.length === 0) {
+      this.sink.absent(version);
+      return;
+    }
+    const full: Endpoint[] = addresses.map((host) => makeEndpoint({ host, port: this.port }));
+    void this.sink.set({ full }, version);
+  }
+
+  private failed(cause: Error): number {
+    const { random, options } = this.parts;
+    const longest = Math.min(options.maxBackoffMs, options.backoffMs * 2 ** this.failures);
+    this.failures++;
+    this.told = undefined;
+    this.sink.failed(new MeshError('INMESH_REGISTRY', `${this.host} cannot be resolved: ${cause.message}`, { cause }));
+    return longest * (0.5 + 0.5 * random.next());
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Which driver serves a registry option? The one of its scheme in the one table below. A new driver is a file and a line.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../core/clock.ts';
+import { MeshError } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import { DnsRegistry } from './dns-registry.ts';
+import { FileRegistry } from './file-registry.ts';
+import { MemoryRegistry } from './memory-registry.ts';
+import type { Registry } from './registry.ts';
+
+/** What drivers get from the mesh. */
+export interface RegistryParts {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Drivers by scheme; each gets what follows the colon. */
+const drivers: ReadonlyMap<string, (rest: string, parts: RegistryParts) => Registry> = new Map([
+  ['file', openFile],
+  ['dns', openDns],
+]);
+
+/**
+ * Opens the registry that an option names.
+ *
+ * @param registry `file:./mesh.yaml` (`file:./a.yaml,./b.yaml`, `file:./folder`, `file:///etc/mesh.yaml`), `dns:`,
+ * `dns://127.0.0.1:5353`, a document, or a registry, which is given back.
+ * @throws MeshError `INMESH_OPTION` for an unknown scheme and for what is none of these.
+ */
+export function openRegistry(registry: string | object, parts: RegistryParts): Registry {
+  if (typeof registry === 'string') {
+    const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(registry) ?? [];
+    const open = drivers.get(scheme.toLowerCase());
+    if (open !== undefined) return open(rest, parts);
+  } else if (isRegistry(registry)) {
+    return registry;
+  } else if (typeof registry === 'object' && registry !== null) {
+    return new MemoryRegistry(registry);
+  }
+  const known = [...drivers.keys()].map((scheme) => `${scheme}:`).join(', ');
+  throw new MeshError(
+    'INMESH_OPTION',
+    `option registry is ${describe(registry)}; allowed: an address that starts with ${known}, a document or a Registry`,
+  );
+}
+
+/** The scheme says enough: what follows may hold a password. */
+function describe(registry: unknown): string {
+  if (typeof registry !== 'string') return String(registry);
+  const scheme = /^[^:/]{1,20}:/.exec(registry)?.[0];
+  return scheme === undefined ? `a text without a known scheme` : `"${scheme}…"`;
+}
+
+function isRegistry(value: object): value is Registry {
+  return (
+    value !== null &&
+    (typeof (value as Partial<Registry>).watchDocuments === 'function' ||
+      typeof (value as Partial<Registry>).watchEndpoints === 'function')
+  );
+}
+
+function openFile(rest: string, { clock }: RegistryParts): Registry {
+  const paths = rest.split(',').map((path) => (path.startsWith('//') ? absolutePath(path) : path));
+  return new FileRegistry({ paths, clock });
+}
+
+function absolutePath(path: string): string {
+  try {
+    return fileURLToPath(`file:${path}`);
+  } catch (cause) {
+    const message = `option registry: file:${path}; allowed: file:./path or file:///path`;
+    throw new MeshError('INMESH_OPTION', message, { cause });
+  }
+}
+
+function openDns(rest: string, parts: RegistryParts): Registry {
+  const server = /^\/\/([^/]+)\/?$/.exec(rest)?.[1];
+  if (server === undefined && rest !== '') {
+    throw new MeshError('INMESH_OPTION', `option registry: dns:${rest}; allowed: dns: or dns://127.0.0.1:53`);
+  }
+  return new DnsRegistry({ ...parts, server });
+}

@@ -1,0 +1,76 @@
+/**
+ * What joins the head of a reply to what outlasts it? This object: filters hang the release of load, timers and spans
+ * on `onEnd`, and it calls each exactly once with the final verdict.
+ */
+import type { Duplex } from 'node:stream';
+import { type Outcome, outcomeOfError } from '../core/outcome.ts';
+import type { Reply } from '../core/reply.ts';
+import { type BodyControl, type BodyObserver, IncomingBody } from './incoming-body.ts';
+
+type EndListener = (final: Outcome) => void;
+
+/** What undici or a fake transport gives as headers of a reply. */
+export type IncomingHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** A reply whose body is still arriving. */
+export class IncomingReply implements Reply, BodyObserver {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: IncomingHeaders;
+  outcome: Outcome;
+  readonly body: IncomingBody;
+  /** Set when the server switched protocols. */
+  socket: Duplex | undefined = undefined;
+  /** The final verdict, once the body has ended. */
+  private final: Outcome | undefined = undefined;
+  private listeners: EndListener | EndListener[] | undefined = undefined;
+  private readonly raw: readonly Buffer[] | undefined;
+
+  constructor(
+    status: number,
+    statusText: string,
+    headers: IncomingHeaders,
+    raw: readonly Buffer[] | undefined,
+    outcome: Outcome,
+    control: BodyControl,
+  ) {
+    this.status = status;
+    this.statusText = statusText;
+    this.headers = headers;
+    this.raw = raw;
+    this.outcome = outcome;
+    this.body = new IncomingBody(control, this);
+  }
+
+  get rawHeaders(): readonly Buffer[] {
+    if (this.raw !== undefined) return this.raw;
+    const raw: Buffer[] = [];
+    for (const [name, value] of Object.entries(this.headers)) {
+      for (const one of Array.isArray(value) ? value : [value ?? '']) {
+        raw.push(Buffer.from(name, 'latin1'), Buffer.from(one, 'latin1'));
+      }
+    }
+    return raw;
+  }
+
+  onEnd(listener: EndListener): void {
+    if (this.final !== undefined) listener(this.final);
+    else if (this.listeners === undefined) this.listeners = listener;
+    else if (typeof this.listeners === 'function') this.listeners = [this.listeners, listener];
+    else this.listeners.push(listener);
+  }
+
+  bodyEnded(error: unknown): void {
+    const final = error === undefined ? this.outcome : worse(this.outcome, outcomeOfError(error));
+    this.final = final;
+    const listeners = this.listeners;
+    this.listeners = undefined;
+    if (typeof listeners === 'function') listeners(final);
+    else if (listeners !== undefined) for (const listener of listeners) listener(final);
+  }
+}
+
+/** The end of a body may worsen the verdict on the head, or mark it ignored; a failed head stays failed. */
+function worse(head: Outcome, end: Outcome): Outcome {
+  return head.kind === 'failure' ? head : end;
+}

@@ -1,0 +1,27 @@
+/**
+ * How does an answer that no server gave become a reply? A fallback and a mock answer with a `Response`, or with a
+ * value that is sent as JSON; adapters then treat it as any other reply.
+ */
+import { success } from '../core/outcome.ts';
+import type { Reply } from '../core/reply.ts';
+import { type IncomingHeaders, IncomingReply } from './incoming-reply.ts';
+
+const noControl = { pause() {}, resume() {}, abort() {} };
+
+/** A complete reply with what `answer` says: a `Response`, or any value for JSON. */
+export async function replyOf(answer: unknown): Promise<Reply> {
+  const response = answer instanceof Response ? answer : Response.json(answer ?? null);
+  const headers: Record<string, string | string[]> = Object.fromEntries(response.headers);
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) headers['set-cookie'] = cookies;
+  const bytes = Buffer.from(await response.arrayBuffer());
+  return madeReply(response.status, headers, bytes, response.statusText);
+}
+
+/** A complete reply of these parts. */
+export function madeReply(status: number, headers: IncomingHeaders, bytes: Uint8Array, statusText = ''): Reply {
+  const reply = new IncomingReply(status, statusText, headers, undefined, success, noControl);
+  if (bytes.length > 0) reply.body.push(bytes);
+  reply.body.finish();
+  return reply;
+}

@@ -1,0 +1,28 @@
+/**
+ * inmesh: a service mesh inside a Node process.
+ *
+ * @packageDocumentation
+ */
+export { createMesh, type Mesh, type MeshView } from './adapters/create-mesh.ts';
+export type { CommandContext, CommandOptions } from './adapters/command.ts';
+export type { MeshFetch, MeshRequestInit } from './adapters/fetch.ts';
+export type { InboundMiddleware } from './adapters/inbound.ts';
+export type { InstallOptions } from './adapters/install.ts';
+export type { LightBody } from './adapters/light-body.ts';
+export type { MeshRequest, MeshRequestOptions } from './adapters/request.ts';
+export type { MeshRequestResult } from './adapters/request-result.ts';
+export type { ServiceUrl } from './adapters/service-url.ts';
+export type { MeshDocument } from './config/schema.ts';
+export type { CallOptions, RetryOn } from './core/call-options.ts';
+export type { Clock, Timer } from './core/clock.ts';
+export type { Endpoint, Labels } from './core/endpoint.ts';
+export { type ErrorCode, errorCodes, isMeshError, MeshError } from './core/errors.ts';
+export type { Random } from './core/random.ts';
+export type { EndpointChange, RawDocument, Registry, Sink, Verdict, Watch } from './discovery/registry.ts';
+export type { BodyInput } from './http/request-body.ts';
+export type { HeaderInput } from './http/header-list.ts';
+export type { MeshOptions } from './mesh/create-engine.ts';
+export type { MeshStatus, ServiceStatus } from './mesh/status.ts';
+export type { CircuitBreakerOptions } from './resilience/circuit-breaker/circuit-breaker.ts';
+export type { PrometheusRegistry } from './telemetry/prometheus-exporter.ts';
+export type { TracingMode } from './telemetry/traces.ts';

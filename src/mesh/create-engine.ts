@@ -1,0 +1,151 @@
+/**
+ * How is a mesh put together? Here, in one place: registry, telemetry, certificates and connections become the parts
+ * that everything else is made of. A simulation passes a clock, a randomness and connections of its own.
+ */
+import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { MeshError } from '../core/errors.ts';
+import { type Random, systemRandom } from '../core/random.ts';
+import type { MeshDocument } from '../config/schema.ts';
+import { DnsRegistry } from '../discovery/dns-registry.ts';
+import { openRegistry } from '../discovery/open-registry.ts';
+import type { Registry } from '../discovery/registry.ts';
+
+import { MetricsRegistry } from '../telemetry/metrics-registry.ts';
+import { OtelMetrics } from '../telemetry/otel-metrics.ts';
+import { Propagation } from '../telemetry/propagation.ts';
+import { Traces, type TracingMode } from '../telemetry/traces.ts';
+import { warn } from '../telemetry/warn.ts';
+import { CertificateSources } from '../tls/certificate-sources.ts';
+import { EndpointPool } from '../transport/endpoint-pool.ts';
+import { breakerPart } from './breaker-part.ts';
+import { Configuration } from './configuration.ts';
+import { MeshEngine } from './engine.ts';
+import { inboundContext } from './inbound-context.ts';
+import type { Connect, MeshParts } from './mesh-parts.ts';
+
+/** Options of `createMesh`. */
+export interface MeshOptions {
+  /** The name of this service, for people and for telemetry. */
+  service: string;
+  /**
+   * Where endpoints and configuration come from: `file:./mesh.yaml` (a file, several separated by commas, or a folder),
+   * `dns:`, an inline document, or a {@link Registry}.
+   */
+  registry: string | MeshDocument | Registry;
+  /**
+   * Who traces. `mesh` (default): spans of calls and attempts. `defer`: attempts are left to an instrumentation of
+   * undici. `off`: no spans, no trace headers.
+   */
+  tracing?: TracingMode;
+  /** How long the first configuration, and the first endpoints of a service, are waited for, in ms. Default 5,000. */
+  readyTimeoutMs?: number;
+  /** What holds for every call unless a document or the call says otherwise. */
+  defaults?: CallOptions;
+  /** The source of time. Default: that of the process. */
+  clock?: Clock;
+  /** The source of randomness. Default: that of the process. */
+  random?: Random;
+}
+
+/** Replaces the way to endpoints; for simulations. */
+export interface EngineParts {
+  readonly connect?: Connect | undefined;
+}
+
+/** The engine with what its owner closes. */
+export interface EngineHandle {
+  readonly engine: MeshEngine;
+  readonly metrics: MetricsRegistry;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  /** Lets go of everything but the connections. */
+  closeParts(): Promise<void>;
+}
+
+const defaultReadyTimeoutMs = 5_000;
+
+/**
+ * Makes an engine and waits for its first configuration.
+ *
+ * @throws MeshError `INMESH_OPTION`, `INMESH_CONFIG`, `INMESH_REGISTRY`.
+ */
+export async function createEngine(options: MeshOptions, own: EngineParts = {}): Promise<EngineHandle> {
+  check(options);
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom;
+  const registry = openRegistry(options.registry, { clock, random });
+  const metrics = new MetricsRegistry();
+  const inbound = () => inboundContext.getStore()?.propagated;
+  const mode = options.tracing ?? 'mesh';
+  const traces = new Traces({ mode, inbound });
+  const otelMetrics = new OtelMetrics({ registry: metrics, clientDuration: mode === 'mesh' });
+  const propagation = new Propagation(traces, inbound);
+  let dns: DnsRegistry | undefined;
+  const parts: MeshParts = {
+    clock,
+    random,
+    metrics,
+    warn,
+    certificates: new CertificateSources({ clock }),
+    connect: own.connect ?? ((endpoint, config, secure) => new EndpointPool(endpoint, config.transport, clock, secure)),
+    telemetry: (series) => ({ metrics: series, otelMetrics, traces, clock }),
+    propagate: (attempt, headers) => propagation.apply(attempt, headers),
+    breaker: breakerPart(clock),
+  };
+  const configuration = new Configuration({
+    registry,
+    sources: {
+      registry,
+      dns: () => {
+        dns ??= new DnsRegistry({ clock, random });
+        return dns;
+      },
+    },
+    parts,
+    defaults: resolveCallOptions(callDefaults, options.defaults ?? {}),
+    readyTimeoutMs: options.readyTimeoutMs ?? defaultReadyTimeoutMs,
+  });
+  const closeParts = async () => {
+    otelMetrics.close();
+    await Promise.all([registry.close(), dns?.close()]);
+  };
+  try {
+    await configuration.open();
+  } catch (error) {
+    await configuration.close();
+    await closeParts();
+    throw error;
+  }
+  return { engine: new MeshEngine(configuration, clock), metrics, clock, registry, closeParts };
+}
+
+const known: readonly (keyof MeshOptions)[] = [
+  'service',
+  'registry',
+  'tracing',
+  'readyTimeoutMs',
+  'defaults',
+  'clock',
+  'random',
+];
+
+function check(options: MeshOptions): void {
+  const refuse = (message: string): never => {
+    throw new MeshError('INMESH_OPTION', message);
+  };
+  for (const name of Object.keys(options)) {
+    if (name === 'snapshot' || name === 'handleSignals') {
+      throw new MeshError('INMESH_UNSUPPORTED', `option ${name} is not supported yet`);
+    }
+    if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
+  }
+  const { service, tracing, readyTimeoutMs } = options;
+  if (typeof service !== 'string' || service === '') refuse('option service is missing; allowed is the name of this service');
+  if (tracing !== undefined && !['mesh', 'defer', 'off'].includes(tracing)) {
+    refuse(`option tracing is ${String(tracing)}; allowed are mesh, defer, off`);
+  }
+  if (readyTimeoutMs !== undefined && !(typeof readyTimeoutMs === 'number' && readyTimeoutMs > 0)) {
+    refuse(`option readyTimeoutMs is ${String(readyTimeoutMs)}; allowed are numbers above 0 (ms)`);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What is under all adapters? The engine: it makes a call of a request, runs it through the plan of its route, and
+ * holds what is behind the plans. `fetch`, `request` and the dispatcher differ in what they make of the reply.
+ */
+import { Call } from '../core/call.ts';
+import type { CallOptions, ResolvedCallOptions } from '../core/call-options.ts';
+import type { HeaderList } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
+import { deadlineOf } from '../core/deadline.ts';
+import { MeshError } from '../core/errors.ts';
+import type { Reply } from '../core/reply.ts';
+import { isIdempotent } from '../http/method.ts';
+import { type BodyInput, replayableBody } from '../http/request-body.ts';
+import type { Configuration } from './configuration.ts';
+import { inboundContext } from './inbound-context.ts';
+import { Overrides } from './overrides.ts';
+import type { RoutePlan } from './route-plan.ts';
+
+/** What an adapter asks for. */
+export interface CallRequest {
+  /** Whether the URL says https: then nothing less will do. */
+  readonly secure: boolean;
+  /** Host and port in lower case, without the default port. */
+  readonly authority: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: HeaderList;
+  readonly body: BodyInput;
+  readonly overrides: Overrides | undefined;
+  readonly upgrade?: string | undefined;
+  /** Whether an unknown host is the adapter's business rather than an error. */
+  readonly passUnknown?: boolean;
+}
+
+/** A call with the plan it takes. */
+class PlannedCall extends Call {
+  plan!: RoutePlan;
+}
+
+/** The mesh without its adapters. */
+export class MeshEngine {
+  readonly configuration: Configuration;
+  private readonly clock: Clock;
+  /** Calls whose reply has not ended. */
+  private active = 0;
+  private closed = false;
+  private idle: (() => void) | undefined = undefined;
+
+  constructor(configuration: Configuration, clock: Clock) {
+    this.configuration = configuration;
+    this.clock = clock;
+  }
+
+  /** The overrides of a call: those of its view, with those given with it laid over. */
+  overrides(view: Overrides | undefined, own: CallOptions | undefined): Overrides | undefined {
+    if (own === undefined) return view;
+    return view === undefined ? new Overrides(own) : view.and(own);
+  }
+
+  /**
+   * Makes a call; {@link run} sends it.
+   *
+   * @returns undefined for a host that is not of the mesh, when the document or the adapter lets such requests pass.
+   * @throws MeshError `INMESH_UNKNOWN_HOST`, `INMESH_NO_ROUTE`, `INMESH_TLS` (https to a service in cleartext),
+   * `INMESH_OPTION`, `INMESH_REQUEST`, `INMESH_CLOSED`.
+   */
+  start(request: CallRequest): Call | undefined {
+    const { authority, method, path, headers, overrides } = request;
+    if (this.closed) throw new MeshError('INMESH_CLOSED', 'the mesh is closed');
+    let plan = this.configuration.plan(authority, method, path, headers);
+    if (plan === 'unknown-host') return this.unknown(request);
+    if (plan === 'no-route') throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
+    const options = overrides === undefined ? plan.options : overrides.over(plan.options);
+    if (options.subset !== undefined && options.subset !== plan.subset) {
+      plan = this.configuration.planForSubset(plan, options.subset);
+    }
+    if (request.secure && plan.service.config.tls === undefined) {
+      throw new MeshError('INMESH_TLS', `https://${authority}: the service has no TLS, and https is never downgraded`);
+    }
+    return this.makeCall(request, plan, options);
+  }
+
+  /** Sends a call of {@link start}. Settles at the head of the reply, with a mesh error, or the reason of a cancellation. */
+  readonly run = (call: Call): Promise<Reply> => {
+    this.active++;
+    const running = (call as PlannedCall).plan.run(call);
+    return call.body === null ? running.then(this.onReply, this.onError) : this.withBody(call, running);
+  };
+
+  /** Refuses new calls, and resolves when those under way are over. */
+  async drain(): Promise<void> {
+    this.closed = true;
+    if (this.active === 0) return;
+    await new Promise<void>((resolve) => {
+      this.idle = resolve;
+    });
+  }
+
+  private makeCall(request: CallRequest, plan: RoutePlan, options: ResolvedCallOptions): Call {
+    const { method, headers } = request;
+    const now = this.clock.now();
+    const inbound = inboundContext.getStore();
+    const inherited = inbound === undefined || !options.inheritDeadline ? Number.POSITIVE_INFINITY : inbound.deadline;
+    const idempotent = isIdempotent(method, headers, options.idempotent);
+    const call = new PlannedCall(
+      plan.service.host,
+      options,
+      deadlineOf(now, options.timeoutMs, inherited),
+      now,
+      method,
+      request.authority,
+      request.path,
+      headers,
+      replayableBody(request.body, idempotent),
+      idempotent,
+    );
+    call.plan = plan;
+    call.inheritedDeadline = inherited;
+    if (request.upgrade !== undefined) call.upgrade = request.upgrade;
+    if (inbound !== undefined) call.isRepeat = inbound.isRetry;
+    return call;
+  }
+
+  private unknown(request: CallRequest): undefined {
+    if (request.passUnknown === true || this.configuration.outboundMode === 'ALLOW_ANY') return undefined;
+    throw new MeshError(
+      'INMESH_UNKNOWN_HOST',
+      `${request.authority} is not a service of the registry; known are ${this.configuration.knownHosts()}`,
+    );
+  }
+
+  /** A body has to be let go of: when the call is committed, and when it is over. */
+  private withBody(call: Call, running: Promise<Reply>): Promise<Reply> {
+    return running.then(
+      (reply) => {
+        call.body?.release();
+        reply.onEnd(() => call.body?.discard(new MeshError('INMESH_ABORTED', 'the call is over')));
+        return this.onReply(reply);
+      },
+      (error) => {
+        call.body?.discard(error);
+        return this.onError(error);
+      },
+    );
+  }
+
+  private readonly onReply = (reply: Reply): Reply => {
+    reply.onEnd(this.onEnd);
+    return reply;
+  };
+
+  private readonly onError = (error: unknown): never => {
+    this.onEnd();
+    throw error;
+  };
+
+  private readonly onEnd = (): void => {
+    this.active--;
+    if (this.active === 0) this.idle?.();
+  };
+}

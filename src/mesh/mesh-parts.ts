@@ -1,0 +1,44 @@
+/**
+ * What do all services of a mesh share? These parts, made once by the engine and passed down; a simulation replaces
+ * clock, random and the way to connect, and the rest is the real mesh.
+ */
+import type { ServiceConfig } from '../config/mesh-config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Endpoint } from '../core/endpoint.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Random } from '../core/random.ts';
+import type { CircuitBreaker, CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import type { TelemetryFilterOptions } from '../telemetry/call-telemetry-filter.ts';
+import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
+import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
+import type { CertificateSources } from '../tls/certificate-sources.ts';
+import type { SecureTransport, Transport } from '../transport/endpoint-pool.ts';
+import type { Propagate } from './headers-filter.ts';
+
+/** Makes the connections to an endpoint. */
+export type Connect = (endpoint: Endpoint, config: ServiceConfig, secure: SecureTransport | undefined) => Transport;
+
+/** A breaker with its filter. */
+export interface BreakerPart {
+  readonly state: CircuitBreaker;
+  readonly filter: Filter;
+}
+
+/** What services and plans are made of. */
+export interface MeshParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connect: Connect;
+  readonly certificates: CertificateSources;
+  readonly metrics: MetricsRegistry;
+  readonly telemetry: (metrics: ServiceMetrics) => Omit<TelemetryFilterOptions, 'secure'>;
+  /** Reports a condition that an operator has to mend. */
+  readonly warn: (message: string) => void;
+  readonly propagate: Propagate;
+  readonly breaker: (
+    service: string,
+    route: string | undefined,
+    options: CircuitBreakerOptions,
+    metrics: ServiceMetrics,
+  ) => BreakerPart;
+}

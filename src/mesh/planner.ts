@@ -1,0 +1,153 @@
+/**
+ * Which plan does a request take? The router decides on rule, service and subset; each of its answers has one plan,
+ * made with the configuration. A planner is never changed: a new configuration makes a new one, and calls that are
+ * under way keep theirs.
+ */
+import type { CallOverrides, MeshConfig, RouteConfig } from '../config/mesh-config.ts';
+import { type ResolvedCallOptions, resolveCallOptions } from '../core/call-options.ts';
+import type { HeaderList } from '../core/call.ts';
+import { MeshError } from '../core/errors.ts';
+import type { Filter } from '../core/filter.ts';
+import { replyOf } from '../http/reply-of.ts';
+import { deadlineFilter } from '../resilience/deadline/deadline-filter.ts';
+import { fallbackFilter } from '../resilience/fallback/fallback-filter.ts';
+import { fullJitterBackoff } from '../resilience/retry/backoff.ts';
+import { retryFilter } from '../resilience/retry/retry-filter.ts';
+import { type Routed, Router, type Unrouted } from '../routing/router.ts';
+import { callTelemetryFilter } from '../telemetry/call-telemetry-filter.ts';
+import type { BreakerPart, MeshParts } from './mesh-parts.ts';
+import { policyFilter } from './policy-filter.ts';
+import { RoutePlan } from './route-plan.ts';
+import type { Service } from './service.ts';
+import type { ServiceSet } from './service-set.ts';
+
+/** The breakers of routes by service, rule and settings: a reload that leaves a rule as it is keeps its breaker. */
+export type RouteBreakers = Map<string, BreakerPart>;
+
+/** The plans of one configuration. */
+export class Planner {
+  private readonly router: Router<RouteConfig>;
+  private readonly services: ServiceSet;
+  private readonly parts: MeshParts;
+  private readonly defaults: ResolvedCallOptions;
+  private readonly breakers: RouteBreakers;
+  private readonly plans = new Map<Routed<RouteConfig>, RoutePlan>();
+  private readonly discovered = new WeakMap<Service, RoutePlan>();
+  private readonly subsetPlans = new Map<RouteConfig | undefined, Map<string, RoutePlan>>();
+
+  constructor(
+    config: MeshConfig,
+    services: ServiceSet,
+    parts: MeshParts,
+    defaults: ResolvedCallOptions,
+    breakers: RouteBreakers,
+  ) {
+    this.router = new Router(services.hosts(), config.routes, parts.random);
+    this.services = services;
+    this.parts = parts;
+    this.defaults = defaults;
+    this.breakers = breakers;
+  }
+
+  /**
+   * The plan of a request.
+   *
+   * @throws MeshError `INMESH_NO_ENDPOINT` when the service has no subset of that name.
+   */
+  plan(authority: string, method: string, path: string, headers: HeaderList): RoutePlan | Unrouted {
+    const routed = this.router.route(authority, method, path, headers);
+    if (typeof routed === 'string') return routed;
+    let plan = this.plans.get(routed);
+    if (plan === undefined) {
+      plan = this.make(this.services.get(routed.host) as Service, routed.subset, routed.rule);
+      this.plans.set(routed, plan);
+    }
+    return plan;
+  }
+
+  /** `plan` for another subset of the same service. */
+  planForSubset(plan: RoutePlan, subset: string): RoutePlan {
+    const key = `${plan.service.host} ${subset}`;
+    let plans = this.subsetPlans.get(plan.rule);
+    if (plans === undefined) {
+      plans = new Map();
+      this.subsetPlans.set(plan.rule, plans);
+    }
+    let found = plans.get(key);
+    if (found === undefined) {
+      found = this.make(plan.service, subset, plan.rule);
+      plans.set(key, found);
+    }
+    return found;
+  }
+
+  /** The plan of a service that no document names. */
+  planOf(service: Service): RoutePlan {
+    let plan = this.discovered.get(service);
+    if (plan === undefined) {
+      plan = this.make(service, undefined, undefined);
+      this.discovered.set(service, plan);
+    }
+    return plan;
+  }
+
+  private make(service: Service, subset: string | undefined, rule: RouteConfig | undefined): RoutePlan {
+    const { host } = service;
+    const cluster = service.cluster(subset);
+    if (cluster === undefined) {
+      throw new MeshError('INMESH_NO_ENDPOINT', `${host} has no subset ${String(subset)}`, { service: host });
+    }
+    const { clock, random, telemetry } = this.parts;
+    const breakers = this.breakersOf(service, rule);
+    return new RoutePlan({
+      service,
+      subset,
+      rule,
+      options: this.optionsOf(service.config.call, rule?.call),
+      filters: {
+        policy: policyFilter,
+        telemetry: callTelemetryFilter({ ...telemetry(service.metrics), secure: service.config.tls !== undefined }),
+        fallback: fallbackFilter(replyOf),
+        deadline: deadlineFilter(clock),
+        breakers: breakers.map((breaker) => breaker.filter as Filter),
+        retry: retryFilter({
+          clock,
+          random,
+          budget: service.budget,
+          suppressed: (call) => call.isRepeat || breakers.some((breaker) => breaker.state.state === 'open'),
+          onBudgetExhausted: () => {
+            service.metrics.retryBudgetExhausted++;
+          },
+        }),
+      },
+      leaf: (call) => service.whenKnown(call, cluster.send),
+    });
+  }
+
+  private breakersOf(service: Service, rule: RouteConfig | undefined): BreakerPart[] {
+    const breakers = service.breaker === undefined ? [] : [service.breaker];
+    if (rule?.circuitBreaker === undefined) return breakers;
+    const key = JSON.stringify([service.host, rule.name, rule.circuitBreaker]);
+    let own = this.breakers.get(key);
+    if (own === undefined) {
+      const series = this.parts.metrics.series({ service: service.host, route: rule.name });
+      own = this.parts.breaker(service.host, rule.name, rule.circuitBreaker, series);
+      this.breakers.set(key, own);
+    }
+    // The route's is the narrower one, and may be open while the service's is closed.
+    return [...breakers, own];
+  }
+
+  private optionsOf(...layers: (CallOverrides | undefined)[]): ResolvedCallOptions {
+    let options = this.defaults;
+    for (const layer of layers) {
+      if (layer === undefined) continue;
+      options = resolveCallOptions(options, layer.options);
+      if (layer.backoff !== undefined) {
+        const backoff = fullJitterBackoff(this.parts.random, layer.backoff);
+        options = Object.freeze({ ...options, retry: { ...options.retry, backoff } });
+      }
+    }
+    return options;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * What happens to a call of one route? A plan says it: the options that hold, and the stack of filters, composed once
+ * when the configuration arrives. A call whose overrides need a filter that the route lacks takes a variant of the
+ * stack, composed at its first use and kept by the set of its features.
+ */
+import type { RouteConfig } from '../config/mesh-config.ts';
+import type { Call } from '../core/call.ts';
+import type { ResolvedCallOptions } from '../core/call-options.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Reply } from '../core/reply.ts';
+import { composeStack, type Stack } from '../core/stack.ts';
+import type { Service } from './service.ts';
+
+/** The layers that a plan composes; those that a call needs or not are picked by its options. */
+export interface PlanFilters {
+  readonly policy: Filter;
+  readonly telemetry: Filter;
+  readonly fallback: Filter;
+  readonly deadline: Filter;
+  /** Of the service and of the route, where they have one. */
+  readonly breakers: readonly Filter[];
+  readonly retry: Filter;
+}
+
+/** What a plan is made of. */
+export interface RoutePlanParts {
+  readonly service: Service;
+  readonly subset: string | undefined;
+  readonly rule: RouteConfig | undefined;
+  readonly options: ResolvedCallOptions;
+  readonly filters: PlanFilters;
+  /** Hands a call to its cluster. */
+  readonly leaf: (call: Call) => Promise<Reply>;
+}
+
+/** The filters that depend on the options of a call, as bits. */
+const features = { policy: 1, fallback: 2 } as const;
+
+/** The way of the calls of one route to one destination. */
+export class RoutePlan {
+  readonly service: Service;
+  readonly subset: string | undefined;
+  /** The rule that leads here; undefined for a service without rules. */
+  readonly rule: RouteConfig | undefined;
+  readonly options: ResolvedCallOptions;
+  private readonly filters: PlanFilters;
+  private readonly leaf: (call: Call) => Promise<Reply>;
+  private readonly variants: (Stack<Call, Reply> | undefined)[] = [];
+
+  constructor(parts: RoutePlanParts) {
+    this.service = parts.service;
+    this.subset = parts.subset;
+    this.rule = parts.rule;
+    this.options = parts.options;
+    this.filters = parts.filters;
+    this.leaf = parts.leaf;
+  }
+
+  /** Sends `call` through the stack that its options need. */
+  run(call: Call): Promise<Reply> {
+    return this.stackFor(call.options).run(call);
+  }
+
+  /** The stack for calls with `options`. */
+  stackFor(options: ResolvedCallOptions): Stack<Call, Reply> {
+    const key =
+      (options.policy === undefined ? 0 : features.policy) | (options.fallback === undefined ? 0 : features.fallback);
+    let stack = this.variants[key];
+    if (stack === undefined) {
+      stack = this.compose(key);
+      this.variants[key] = stack;
+    }
+    return stack;
+  }
+
+  private compose(key: number): Stack<Call, Reply> {
+    const { filters } = this;
+    return composeStack<Call, Reply>(
+      [
+        // A policy of the caller's own is around everything that is ours.
+        (key & features.policy) !== 0 && filters.policy,
+        // Sees what the caller sees.
+        filters.telemetry,
+        // Answers whatever fails below, refusals of the breaker and timeouts included.
+        (key & features.fallback) !== 0 && filters.fallback,
+        // Covers queueing and every retry.
+        filters.deadline,
+        // Count calls, not attempts: three failed tries of one call are one bad experience.
+        ...filters.breakers,
+        // Directly above the cluster, so that every attempt picks anew. There even without retries: the budget has to
+        // know of the call, and an attempt that never left the process is moved to another member.
+        filters.retry,
+      ],
+      this.leaf,
+    );
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * What does the mesh keep for a named destination? Its members with all they have learnt, and the state that its calls
+ * share: budget, breaker, limits, ejections. A change of the configuration replaces what it changed and nothing else.
+ */
+import { pickers } from '../balancing/pickers.ts';
+import type { ServiceConfig } from '../config/mesh-config.ts';
+import { type Endpoint, endpointKey, sameEndpoint } from '../core/endpoint.ts';
+import { events } from '../core/events.ts';
+import type { Call } from '../core/call.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Reply } from '../core/reply.ts';
+import type { CircuitBreaker } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import { attemptTimeoutFilter } from '../resilience/deadline/attempt-timeout-filter.ts';
+import { OutlierDetector, type OutlierRecord } from '../resilience/outlier/outlier-detection.ts';
+import { outlierFilter } from '../resilience/outlier/outlier-filter.ts';
+import { RetryBudget } from '../resilience/retry/retry-budget.ts';
+import { attemptTelemetryFilter } from '../telemetry/attempt-telemetry-filter.ts';
+import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
+import type { Transport } from '../transport/endpoint-pool.ts';
+import { attemptStack } from './attempt-stack.ts';
+import { Cluster, type ClusterSettings, type ServiceLoad } from './cluster.ts';
+import { headersFilter } from './headers-filter.ts';
+import { orCancelled } from './or-cancelled.ts';
+import { LiveMember, type MemberObserver } from './live-member.ts';
+import { loadFilter } from './load-filter.ts';
+import type { MeshParts } from './mesh-parts.ts';
+import type { ServiceTls } from './service-tls.ts';
+
+/** A service of the mesh. */
+export class Service implements MemberObserver {
+  readonly host: string;
+  config: ServiceConfig;
+  readonly metrics: ServiceMetrics;
+  /** Shared by retries and hedges of every route to this service. */
+  budget: RetryBudget;
+  /** The filter of the service's circuit breaker, where it has one. */
+  breaker: { readonly state: CircuitBreaker; readonly filter: Filter } | undefined;
+  readonly load: ServiceLoad = { inFlight: 0 };
+  /** Settles when a registry has named the endpoints, or has taken too long to; undefined when they are known. */
+  firstEndpoints: Promise<void> | undefined = undefined;
+  private readonly parts: MeshParts;
+  tls: ServiceTls | undefined;
+  private detector: OutlierDetector | undefined = undefined;
+  private readonly records = new WeakMap<LiveMember, OutlierRecord>();
+  private readonly members = new Map<string, LiveMember>();
+  private readonly clusters = new Map<string | undefined, Cluster>();
+  /** Pools that finish what they have; {@link close} waits for them. */
+  private readonly closing = new Set<Promise<void>>();
+
+  constructor(config: ServiceConfig, tls: ServiceTls | undefined, parts: MeshParts) {
+    this.host = config.host;
+    this.config = config;
+    this.parts = parts;
+    this.tls = tls;
+    this.metrics = parts.metrics.series({ service: config.host });
+    this.metrics.readPool = () => this.poolState();
+    this.budget = new RetryBudget(config.retryBudget);
+    this.breaker = this.makeBreaker();
+    this.detector = this.makeDetector();
+    tls?.onChange(() => this.renewTransports());
+  }
+
+  /** The cluster of all members, or of a subset; `undefined` when the service has no such subset. */
+  cluster(subset: string | undefined): Cluster | undefined {
+    const known = this.clusters.get(subset);
+    if (known !== undefined) return known;
+    const labels = subset === undefined ? undefined : this.config.subsets.get(subset);
+    if (subset !== undefined && labels === undefined) return undefined;
+    const name = subset === undefined ? this.host : `${this.host}/${subset}`;
+    const cluster = new Cluster(name, labels, this.clusterSettings(), this.load, this.parts.clock, this.parts.random);
+    this.clusters.set(subset, cluster);
+    cluster.rebuild([...this.members.values()]);
+    return cluster;
+  }
+
+  /** Hands `call` on once the endpoints are known: at once, unless a registry has not named them yet. */
+  whenKnown(call: Call, next: (call: Call) => Promise<Reply>): Promise<Reply> {
+    const { firstEndpoints } = this;
+    return firstEndpoints === undefined ? next(call) : orCancelled(call, firstEndpoints).then(() => next(call));
+  }
+
+  /** The members, for operators. */
+  get all(): Iterable<LiveMember> {
+    return this.members.values();
+  }
+
+  /** Takes a new configuration of the same host. Members, their load and their ejections stay. */
+  reconfigure(config: ServiceConfig, tls: ServiceTls | undefined): void {
+    const before = this.config;
+    this.config = config;
+    const changed = (part: (config: ServiceConfig) => unknown) => JSON.stringify(part(before)) !== JSON.stringify(part(config));
+    if (changed((c) => c.retryBudget)) this.budget = new RetryBudget(config.retryBudget);
+    if (changed((c) => c.circuitBreaker)) this.breaker = this.makeBreaker();
+    if (changed((c) => c.outlier)) this.replaceDetector();
+    if (tls !== this.tls) {
+      this.tls?.close();
+      this.tls = tls;
+      tls?.onChange(() => this.renewTransports());
+      this.renewTransports();
+    } else if (changed((c) => c.transport)) this.renewTransports();
+    if (changed((c) => c.loadBalancer.simple)) this.renewMembers();
+    for (const [subset, cluster] of this.clusters) {
+      // A subset that is gone keeps its last labels for the calls that are on their way to it.
+      if (subset !== undefined) cluster.labels = config.subsets.get(subset) ?? cluster.labels;
+      cluster.configure(this.clusterSettings());
+    }
+    this.rebuild();
+  }
+
+  /** Takes the endpoints anew. Those that stay keep their state; those that go finish what they have. */
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    const wanted = new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
+    let added = 0;
+    let removed = 0;
+    let changed = 0;
+    for (const [key, member] of this.members) {
+      if (wanted.has(key)) continue;
+      removed++;
+      this.members.delete(key);
+      this.leave(member);
+    }
+    for (const [key, endpoint] of wanted) {
+      const member = this.members.get(key);
+      if (member === undefined) {
+        added++;
+        this.join(endpoint);
+      } else if (!sameEndpoint(member.endpoint, endpoint)) {
+        changed++;
+        member.endpoint = endpoint;
+      }
+    }
+    if (added + removed + changed === 0) return;
+    this.rebuild();
+    if (events.endpoints.hasSubscribers) {
+      events.endpoints.publish({ service: this.host, added, removed, total: this.members.size });
+    }
+  }
+
+  memberReleased(member: LiveMember): void {
+    this.load.inFlight--;
+    for (const cluster of this.clusters.values()) cluster.memberReleased(member);
+  }
+
+  memberTaken(member: LiveMember): void {
+    this.load.inFlight++;
+    for (const cluster of this.clusters.values()) cluster.memberTaken(member);
+  }
+
+  /** Finishes what is in flight, then closes the connections. */
+  async close(): Promise<void> {
+    this.detector?.close();
+    this.tls?.close();
+    for (const member of this.members.values()) this.retire(member.transport);
+    this.members.clear();
+    while (this.closing.size > 0) await Promise.all(this.closing);
+  }
+
+  /** Breaks what is in flight. */
+  async destroy(reason: Error): Promise<void> {
+    await Promise.all([...this.members.values()].map((member) => member.transport.destroy(reason)));
+  }
+
+  private join(endpoint: Endpoint): void {
+    const { metric } = pickers[this.config.loadBalancer.simple];
+    const member = new LiveMember(endpoint, metric(), this.makeTransport(endpoint), this);
+    this.members.set(member.key, member);
+    if (this.detector !== undefined) this.records.set(member, this.detector.join(member));
+  }
+
+  private leave(member: LiveMember): void {
+    const record = this.records.get(member);
+    if (record !== undefined) this.detector?.leave(record);
+    this.records.delete(member);
+    this.retire(member.transport);
+  }
+
+  private rebuild(): void {
+    const members = [...this.members.values()];
+    for (const cluster of this.clusters.values()) cluster.rebuild(members);
+    this.metrics.endpoints = members.length;
+    this.metrics.endpointsEjected = this.detector?.ejectedCount ?? 0;
+  }
+
+  private makeTransport(endpoint: Endpoint): Transport {
+    return this.parts.connect(endpoint, this.config, this.tls?.secure(endpoint, this.config));
+  }
+
+  /** Closes a pool once its requests are done; new ones go elsewhere already. */
+  private retire(transport: Transport): void {
+    const closed: Promise<void> = transport.close().finally(() => this.closing.delete(closed));
+    this.closing.add(closed);
+  }
+
+  private renewTransports(): void {
+    for (const member of this.members.values()) {
+      const old = member.transport;
+      member.transport = this.makeTransport(member.endpoint);
+      this.retire(old);
+    }
+  }
+
+  /** Another balancer measures other things: what the members knew of their load is void. */
+  private renewMembers(): void {
+    const endpoints = [...this.members.values()].map((member) => member.endpoint);
+    for (const member of this.members.values()) this.leave(member);
+    this.members.clear();
+    for (const endpoint of endpoints) this.join(endpoint);
+  }
+
+  private clusterSettings(): ClusterSettings {
+    const { config, parts } = this;
+    const { clock, random } = parts;
+    const { simple, panicThresholdPercent } = config.loadBalancer;
+    const detector = this.detector;
+    return {
+      picker: pickers[simple].picker(panicThresholdPercent, random),
+      limits: config.limits,
+      stack: attemptStack({
+        telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),
+        load: loadFilter(clock),
+        outlier:
+          detector &&
+          outlierFilter({ clock, detector, recordOf: (member) => this.records.get(member as LiveMember) }),
+        attemptTimeout: attemptTimeoutFilter(clock),
+        headers: headersFilter(clock, parts.propagate),
+      }),
+    };
+  }
+
+  private makeBreaker(): Service['breaker'] {
+    const { circuitBreaker } = this.config;
+    return circuitBreaker && this.parts.breaker(this.host, undefined, circuitBreaker, this.metrics);
+  }
+
+  private makeDetector(): OutlierDetector | undefined {
+    const { outlier } = this.config;
+    const setHealth = (member: LiveMember, healthy: boolean) => {
+      member.healthy = healthy;
+      this.rebuild();
+    };
+    return (
+      outlier &&
+      new OutlierDetector({
+        service: this.host,
+        clock: this.parts.clock,
+        options: outlier,
+        onEject: (member) => {
+          this.metrics.ejections++;
+          setHealth(member as LiveMember, false);
+        },
+        onUneject: (member) => setHealth(member as LiveMember, true),
+      })
+    );
+  }
+
+  private replaceDetector(): void {
+    this.detector?.close();
+    this.detector = this.makeDetector();
+    for (const member of this.members.values()) {
+      member.healthy = true;
+      if (this.detector === undefined) this.records.delete(member);
+      else this.records.set(member, this.detector.join(member));
+    }
+  }
+
+  private poolState() {
+    let connections = 0;
+    let running = 0;
+    for (const { transport } of this.members.values()) {
+      connections += transport.stats.connected;
+      running += transport.stats.running;
+    }
+    let pending = 0;
+    for (const cluster of this.clusters.values()) pending += cluster.pending;
+    return { connections, pending, running };
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * What can an operator ask a mesh? What configuration it runs on, what was wrong with the last one, and how each
+ * endpoint does. Plain data, ready for JSON.
+ */
+import type { EngineHandle } from './create-engine.ts';
+
+/** The answer of `mesh.status()`. */
+export interface MeshStatus {
+  /** The name of this service. */
+  readonly service: string;
+  readonly configuration: {
+    readonly registry: string;
+    /** The version in force; undefined when the registry has no documents. */
+    readonly version: string | undefined;
+    /** Why the last version was refused; empty when it is in force. */
+    readonly problems: readonly string[];
+    readonly warnings: readonly string[];
+  };
+  readonly services: readonly ServiceStatus[];
+}
+
+/** One service. */
+export interface ServiceStatus {
+  readonly host: string;
+  readonly loadBalancer: string;
+  /** Undefined when it has no breaker. */
+  readonly circuitBreaker: 'closed' | 'open' | 'half-open' | undefined;
+  readonly endpoints: readonly {
+    readonly address: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly locality: string;
+    readonly weight: number;
+    readonly state: 'serving' | 'draining';
+    /** False while it is ejected. */
+    readonly healthy: boolean;
+    readonly inFlight: number;
+    readonly connections: number;
+  }[];
+}
+
+/** Looks at everything now. */
+export function meshStatus(service: string, { engine, registry }: EngineHandle): MeshStatus {
+  const { configuration } = engine;
+  const services = [...configuration.services.all()].map(
+    (one): ServiceStatus => ({
+      host: one.host,
+      loadBalancer: one.config.loadBalancer.simple,
+      circuitBreaker: one.breaker?.state.state,
+      endpoints: [...one.all].map((member) => ({
+        address: member.key,
+        labels: { ...member.endpoint.labels },
+        locality: member.endpoint.locality,
+        weight: member.endpoint.weight,
+        state: member.endpoint.state,
+        healthy: member.healthy,
+        inFlight: member.inFlight,
+        connections: member.transport.stats.connected,
+      })),
+    }),
+  );
+  const { version, problems, warnings } = configuration;
+  return { service, configuration: { registry: registry.name, version, problems, warnings }, services };
+}

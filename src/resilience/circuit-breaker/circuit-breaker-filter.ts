@@ -1,0 +1,55 @@
+import type { Clock } from '../../core/clock.ts';
+import { MeshError, meshErrorOf } from '../../core/errors.ts';
+import type { Filter } from '../../core/filter.ts';
+import type { Operation } from '../../core/operation.ts';
+import { failure, ignored, type Outcome, outcomeOfError } from '../../core/outcome.ts';
+import { type CircuitBreaker, refused } from './circuit-breaker.ts';
+
+/** What the filter needs; the breaker belongs to the service, the route or the command. */
+export interface CircuitBreakerFilterOptions<R> {
+  readonly clock: Clock;
+  readonly breaker: CircuitBreaker;
+  /** The verdict on a result: of a reply the one on its head, of a command success. */
+  readonly outcomeOf: (result: R) => Outcome;
+}
+
+/**
+ * Refuses operations with `INMESH_CIRCUIT_OPEN` while the circuit is open. Belongs above the retry, so that it counts
+ * calls, not attempts.
+ */
+export function circuitBreakerFilter<O extends Operation, R>(options: CircuitBreakerFilterOptions<R>): Filter<O, R> {
+  const { clock, breaker, outcomeOf } = options;
+  return {
+    role: 'breaker',
+    apply: (operation, next) => {
+      const permit = breaker.tryAcquire(clock.now());
+      if (permit === refused) return Promise.reject(openError(breaker.service));
+      return next(operation).then(
+        (result) => {
+          breaker.onResult(permit, outcomeOf(result), clock.now());
+          return result;
+        },
+        (error: unknown) => {
+          breaker.onResult(permit, outcomeOfRejection(error, operation), clock.now());
+          throw error;
+        },
+      );
+    },
+  };
+}
+
+/**
+ * A deadline counts as a failure, a caller who gave up does not count. The error of a command is its own, and a failure.
+ * An error of the mesh that is neither about the service nor its limits (`other`: no route, an invalid request) says
+ * nothing.
+ */
+function outcomeOfRejection(error: unknown, operation: Operation): Outcome {
+  if (operation.cancelled) return outcomeOfError(operation.cancelReason);
+  if (meshErrorOf(error) === undefined) return failure('other');
+  const outcome = outcomeOfError(error);
+  return outcome.cause === 'other' ? ignored : outcome;
+}
+
+function openError(service: string): MeshError {
+  return new MeshError('INMESH_CIRCUIT_OPEN', `${service}: the circuit breaker is open`, { service, attempts: 0 });
+}

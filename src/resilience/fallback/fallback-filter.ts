@@ -1,0 +1,31 @@
+import { type MeshError, meshErrorOf } from '../../core/errors.ts';
+import type { Filter } from '../../core/filter.ts';
+import type { Operation } from '../../core/operation.ts';
+
+/**
+ * Answers with the `fallback` of the options when the operation fails with an error of the mesh. Not when the caller gave
+ * up: nobody waits for an answer then. A reply with a bad status is an answer, not a failure. When the fallback itself
+ * fails, its error is the operation's.
+ *
+ * @param resultOf makes what the fallback gave into a result of this kind of operation.
+ */
+export function fallbackFilter<O extends Operation, R>(
+  resultOf: (answer: unknown, operation: O) => R | Promise<R>,
+): Filter<O, R> {
+  return {
+    role: 'fallback',
+    apply: (operation, next) => {
+      const { fallback } = operation.options;
+      if (fallback === undefined) return next(operation);
+      return next(operation).catch(async (error: unknown) => {
+        if (!isOurs(error)) throw error;
+        return resultOf(await fallback(error), operation);
+      });
+    },
+  };
+}
+
+/** An error that merely has one of ours as its cause is the caller's own reason of cancellation. */
+function isOurs(error: unknown): error is MeshError {
+  return meshErrorOf(error) === error && (error as MeshError).code !== 'INMESH_ABORTED';
+}

@@ -1,0 +1,49 @@
+import type { Attempt } from '../../core/attempt.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Filter } from '../../core/filter.ts';
+import type { Member } from '../../core/member.ts';
+import { outcomeOfError } from '../../core/outcome.ts';
+import type { Reply } from '../../core/reply.ts';
+import type { OutlierDetector, OutlierRecord } from './outlier-detection.ts';
+
+/** What the filter needs; the detector belongs to the service. */
+export interface OutlierFilterOptions {
+  readonly clock: Clock;
+  readonly detector: OutlierDetector;
+  /** What the detector gave for a member; `undefined` for one that left. */
+  readonly recordOf: (member: Member) => OutlierRecord | undefined;
+}
+
+/**
+ * Tells the detector of each attempt. Belongs above the timeout of attempts, so that it sees timeouts.
+ *
+ * A failure counts at the head. A success counts only when the body has ended: a member whose bodies all break off would
+ * otherwise be cleared by every head. If nobody waited for the body, the good head stands.
+ */
+export function outlierFilter({ clock, detector, recordOf }: OutlierFilterOptions): Filter<Attempt, Reply> {
+  return {
+    role: 'outlier',
+    apply: (attempt, next) => {
+      const record = recordOf(attempt.member);
+      if (record === undefined) return next(attempt);
+      return next(attempt).then(
+        (reply) => {
+          const { outcome, status } = reply;
+          if (outcome.kind !== 'success' || reply.body.complete) {
+            detector.onResult(record, outcome, status, clock.now());
+          } else {
+            reply.onEnd((final) => {
+              const failed = final.kind === 'failure';
+              detector.onResult(record, failed ? final : outcome, failed ? undefined : status, clock.now());
+            });
+          }
+          return reply;
+        },
+        (error: unknown) => {
+          detector.onResult(record, outcomeOfError(error), undefined, clock.now());
+          throw error;
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * Where does the hot path count? In the plain fields of a {@link ServiceMetrics}: no map, no string, no hash of labels.
+ * The filters hold the object and add to its fields; exporters read them when they are asked.
+ */
+import { Histogram } from './histogram.ts';
+import { OutcomeCounter } from './outcome-counter.ts';
+
+/** What a series is labelled with. Names from configuration only, never from a request. */
+export interface SeriesLabels {
+  readonly service: string;
+  readonly route?: string;
+  readonly subset?: string;
+}
+
+/** The state of the connections of a service, read when metrics are exported. */
+export interface PoolState {
+  /** Open connections. */
+  readonly connections: number;
+  /** Attempts that wait for a connection. */
+  readonly pending: number;
+  /** Attempts on a connection. */
+  readonly running: number;
+}
+
+/** The state of a circuit breaker as a number, for a gauge. */
+export const breakerStates = Object.freeze({ closed: 0, halfOpen: 1, open: 2 });
+
+/** A gauge that nobody has set: it is not exported, so that a feature that is off leaves no flat line. */
+export const unset = Number.NaN;
+
+/** The counts of one service, or of one of its routes or subsets. Counters only grow. */
+export class ServiceMetrics {
+  readonly labels: SeriesLabels;
+  /** Calls that are over, by final outcome. */
+  readonly calls = new OutcomeCounter();
+  /** From the start of a call to the last byte of its reply, or its error. */
+  readonly callDuration = new Histogram();
+  /** Calls that have started and are not over. */
+  callsInFlight = 0;
+  /** Attempts that have their head or their error. */
+  readonly attempts = new OutcomeCounter();
+  /** From the start of an attempt to its head, or its error. */
+  readonly attemptDuration = new Histogram();
+  /** Attempts that were not the first of their call. */
+  retries = 0;
+  /** Retries that were wanted, and refused by the retry budget. */
+  retryBudgetExhausted = 0;
+  /** Ejections of endpoints. */
+  ejections = 0;
+  /** Endpoints ejected now. */
+  endpointsEjected = unset;
+  /** Endpoints known now. */
+  endpoints = unset;
+  /** One of {@link breakerStates}. */
+  breakerState = unset;
+  /** Reads the connections; `undefined` where nobody knows them. Must not throw. */
+  readPool: (() => PoolState) | undefined = undefined;
+
+  constructor(labels: SeriesLabels) {
+    this.labels = Object.freeze({ ...labels });
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * How does an attempt reach its endpoint? Over an undici `Pool` of its own: one per endpoint, with its own connector,
+ * because undici's TLS session cache is keyed by host name without port, and so confuses two servers of one host.
+ *
+ * undici's own timers are off; the deadlines of the mesh are exact, its are not (100 ms fire at about 770 ms).
+ */
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { Attempt } from '../core/attempt.ts';
+import type { Clock } from '../core/clock.ts';
+import { type Endpoint, endpointKey } from '../core/endpoint.ts';
+import type { Reply } from '../core/reply.ts';
+import { type Connector, connectWithin } from './connect-within.ts';
+import { Exchange, type ExchangeContext } from './exchange.ts';
+import { sentOnce } from './refusal.ts';
+import type { TlsErrorCodes } from './transport-errors.ts';
+import type { TransportOptions } from './transport-options.ts';
+
+/** How the connections of a pool are secured; made by the assembly from the TLS settings of the service. */
+export interface SecureTransport {
+  readonly connector: Connector;
+  readonly serverName: string;
+  readonly errorCodes: TlsErrorCodes;
+}
+
+/** The connections of one endpoint, as the mesh sees them: an undici pool, or the fake of a simulation. */
+export interface Transport {
+  /** Sends the attempt. Settles at the head, or with a mesh error or the reason of a cancellation. */
+  send(attempt: Attempt): Promise<Reply>;
+  /** How many connections are open and how many requests run or wait in undici. */
+  readonly stats: { readonly connected: number; readonly running: number; readonly pending: number };
+  /** Finishes what runs, then closes. */
+  close(): Promise<void>;
+  /** Breaks what runs. */
+  destroy(reason: Error): Promise<void>;
+}
+
+/** The connections to one endpoint. */
+export class EndpointPool implements Transport {
+  private readonly pool: Pool;
+  private readonly context: ExchangeContext;
+  private readonly serverName: string | undefined;
+  private readonly h2: boolean;
+
+  constructor(endpoint: Endpoint, options: TransportOptions, clock: Clock, secure: SecureTransport | undefined) {
+    this.h2 = options.h2;
+    this.serverName = secure?.serverName;
+    this.context = { wallTime: clock.wallTime, tlsErrorCodes: secure?.errorCodes };
+    const plain = () =>
+      buildConnector({
+        allowH2: options.h2,
+        timeout: 0,
+        ...(options.h2 ? { useH2c: true } : undefined),
+        ...(endpoint.socketPath === undefined ? undefined : { socketPath: endpoint.socketPath }),
+      }) as Connector;
+    this.pool = new Pool(originOf(endpoint, secure !== undefined), {
+      connect: connectWithin(secure?.connector ?? plain(), options.connectTimeoutMs, clock),
+      connections: options.connections,
+      allowH2: options.h2,
+      ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
+      bodyTimeout: 0,
+      headersTimeout: 0,
+      keepAliveTimeout: options.idleTimeoutMs,
+      ...(options.maxRequestsPerConnection > 0 ? { maxRequestsPerClient: options.maxRequestsPerConnection } : undefined),
+    });
+  }
+
+  send(attempt: Attempt): Promise<Reply> {
+    const exchange = new Exchange(attempt, this.context);
+    const { call } = attempt;
+    // The exchange has rejected already.
+    if (attempt.cancelled || call.cancelled) return exchange.promise;
+    let body: unknown = null;
+    try {
+      body = call.body === null ? null : call.body.open();
+    } catch (error) {
+      exchange.fail(error);
+      return exchange.promise;
+    }
+    if (this.h2 && !call.idempotent && (body === null || typeof body === 'string' || body instanceof Uint8Array)) {
+      body = sentOnce(body);
+    }
+    this.pool.dispatch(
+      {
+        path: call.path,
+        method: call.method,
+        headers: attempt.headers,
+        body,
+        upgrade: call.upgrade ?? null,
+        servername: this.serverName,
+      } as unknown as Dispatcher.DispatchOptions,
+      exchange,
+    );
+    return exchange.promise;
+  }
+
+  get stats(): Transport['stats'] {
+    return this.pool.stats;
+  }
+
+  close(): Promise<void> {
+    return this.pool.close();
+  }
+
+  destroy(reason: Error): Promise<void> {
+    return this.pool.destroy(reason);
+  }
+}
+
+function originOf(endpoint: Endpoint, secure: boolean): string {
+  const scheme = secure ? 'https' : 'http';
+  return endpoint.socketPath === undefined ? `${scheme}://${endpointKey(endpoint)}` : `${scheme}://localhost`;
+}

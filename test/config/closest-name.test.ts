@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { closestName, didYouMean } from '../../src/config/closest-name.ts';
+
+describe('closestName', () => {
+  it.each([
+    ['endpoint', 'endpoints'],
+    ['subestes', 'subsets'],
+    ['HOST', 'host'],
+    ['hsot', 'host'],
+  ])('finds what %s was meant to be', (written, meant) => {
+    expect(closestName(written, ['host', 'subsets', 'endpoints'])).toBe(meant);
+  });
+
+  it('finds nothing when nothing is close', () => {
+    expect(closestName('x', ['host', 'y'])).toBeUndefined();
+    expect(closestName('retries', ['timeout'])).toBeUndefined();
+    expect(closestName('h'.repeat(10_000), ['host'])).toBeUndefined();
+  });
+
+  it('words a hint, or none', () => {
+    expect(didYouMean('hsot', ['host'])).toBe('; did you mean "host"?');
+    expect(didYouMean('timeout', ['host'])).toBe('');
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { isMeshError } from '../../src/core/errors.ts';
+import { seededRandom } from '../../src/core/random.ts';
+import { MemoryRegistry } from '../../src/discovery/memory-registry.ts';
+import { openRegistry } from '../../src/discovery/open-registry.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
+
+const parts = { clock: new VirtualClock(), random: seededRandom(1) };
+
+describe('openRegistry', () => {
+  it.each([
+    ['file:./mesh.yaml', 'file:./mesh.yaml'],
+    ['FILE:./mesh.yaml', 'file:./mesh.yaml'],
+    ['file:./a.yaml,./b.yaml', 'file:./a.yaml,./b.yaml'],
+    ['file:///etc/mesh%20one.yaml', 'file:/etc/mesh one.yaml'],
+    ['dns:', 'dns:'],
+    ['dns://127.0.0.1:5353', 'dns://127.0.0.1:5353'],
+    ['dns://127.0.0.1/', 'dns://127.0.0.1'],
+  ])('opens %s', (address, name) => {
+    expect(openRegistry(address, parts).name).toBe(name);
+  });
+
+  it('takes a document for an inline one', () => {
+    const registry = openRegistry({ services: [] }, parts);
+    expect(registry).toBeInstanceOf(MemoryRegistry);
+    expect(registry.name).toBe('inline');
+  });
+
+  it('gives a registry back', () => {
+    const registry = new MemoryRegistry({});
+    expect(openRegistry(registry, parts)).toBe(registry);
+  });
+
+  it.each([
+    ['zookeeper://user:secret@x', 'option registry is "zookeeper:…"; allowed: an address that starts with file:, dns:'],
+    ['./mesh.yaml', 'option registry is a text without a known scheme'],
+    ['', 'option registry is a text without a known scheme'],
+    ['file:', 'file: without a path'],
+    ['file://host/mesh.yaml', 'file:///path'],
+    ['dns:reviews', 'allowed: dns: or dns://127.0.0.1:53'],
+    ['dns://nonsense', 'DNS server nonsense'],
+    [null, 'option registry is null'],
+  ])('refuses %j', (registry, message) => {
+    const open = () => openRegistry(registry as string, parts);
+    expect(open).toThrow(message);
+    try {
+      open();
+    } catch (error) {
+      expect(isMeshError(error, 'INMESH_OPTION')).toBe(true);
+      expect(String(error)).not.toContain('secret');
+    }
+  });
+});

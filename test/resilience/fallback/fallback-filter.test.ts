@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { MeshError } from '../../../src/core/errors.ts';
+import type { Operation } from '../../../src/core/operation.ts';
+import { fallbackFilter } from '../../../src/resilience/fallback/fallback-filter.ts';
+import { fakeCommand } from '../fake-call.ts';
+
+const filter = fallbackFilter<Operation, string>((answer) => `instead: ${answer}`);
+const timeout = new MeshError('INMESH_TIMEOUT', 'charge: too long');
+
+describe('fallbackFilter', () => {
+  it('answers in place of an error, which it is given', async () => {
+    const command = fakeCommand({ fallback: (error) => error.code });
+    expect(await filter.apply(command, () => Promise.reject(timeout))).toBe('instead: INMESH_TIMEOUT');
+  });
+
+  it('waits for a fallback that takes time', async () => {
+    const command = fakeCommand({ fallback: async () => 'later' });
+    expect(await filter.apply(command, () => Promise.reject(timeout))).toBe('instead: later');
+  });
+
+  it('leaves results alone, and errors when there is no fallback', async () => {
+    expect(await filter.apply(fakeCommand({ fallback: () => 'x' }), async () => 'charged')).toBe('charged');
+    await expect(filter.apply(fakeCommand(), () => Promise.reject(timeout))).rejects.toBe(timeout);
+  });
+
+  it('does not answer a caller who gave up', async () => {
+    const command = fakeCommand({ fallback: () => 'x' });
+    const reasons = [
+      new MeshError('INMESH_ABORTED', 'aborted'),
+      new Error('enough'),
+      new Error('enough', { cause: timeout }),
+    ];
+    for (const reason of reasons) {
+      await expect(filter.apply(command, () => Promise.reject(reason))).rejects.toBe(reason);
+    }
+  });
+
+  it('fails with the error of the fallback', async () => {
+    const broken = new Error('no fallback either');
+    const command = fakeCommand({
+      fallback: () => {
+        throw broken;
+      },
+    });
+    await expect(filter.apply(command, () => Promise.reject(timeout))).rejects.toBe(broken);
+  });
+});
