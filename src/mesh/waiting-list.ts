@@ -38,5 +38,8 @@ export class WaitingList {
     else entry.previous.next = entry.next;
     if (entry.next === undefined) this.last = entry.previous;
     else entry.next.previous = entry.previous;
+    // An entry that has got old would keep all that came after it alive until the next full collection.
+    entry.previous = undefined;
+    entry.next = undefined;
   }
 }

@@ -38,12 +38,13 @@ export interface Transport {
 export class EndpointPool implements Transport {
   private readonly pool: Pool;
   private readonly context: ExchangeContext;
-  private readonly serverName: string | undefined;
+  private readonly serverName: string;
   private readonly h2: boolean;
 
   constructor(endpoint: Endpoint, options: TransportOptions, clock: Clock, secure: SecureTransport | undefined) {
     this.h2 = options.h2;
-    this.serverName = secure?.serverName;
+    // Without one undici looks at every Host header whether it is an address; in cleartext it is not used.
+    this.serverName = secure?.serverName ?? 'cleartext';
     this.context = { wallTime: clock.wallTime, tlsErrorCodes: secure?.errorCodes };
     const plain = () =>
       buildConnector({

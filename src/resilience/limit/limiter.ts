@@ -93,6 +93,9 @@ export class Limiter {
     else waiter.previous.next = waiter.next;
     if (waiter.next === undefined) this.last = waiter.previous;
     else waiter.next.previous = waiter.previous;
+    // A waiter that has got old would keep all that came after it alive until the next full collection.
+    waiter.previous = undefined;
+    waiter.next = undefined;
     this.waiting--;
   }
 

@@ -1,0 +1,134 @@
+/**
+ * What stands between a call of the mesh and a handler of undici? This: the controller that the handler holds, and the
+ * sink that the reply flows into. When it is done it lets go of both sides: undici's streams live on for a while, and
+ * what they hold costs a copy at each collection of garbage.
+ */
+import type { Dispatcher } from 'undici';
+import type { Call } from '../core/call.ts';
+import { MeshError } from '../core/errors.ts';
+import type { BodySink, Reply } from '../core/reply.ts';
+import type { MeshEngine } from '../mesh/engine.ts';
+
+type Handler = Dispatcher.DispatchHandler;
+type Controller = Dispatcher.DispatchController;
+
+/** One call on its way to a handler. */
+export class Forwarding implements BodySink {
+  rawHeaders: readonly Buffer[] | null = null;
+  rawTrailers: readonly Buffer[] | null = null;
+  aborted = false;
+  paused = false;
+  reason: unknown = null;
+  private call: Call | undefined;
+  private handler: Handler | undefined;
+  private reply: Reply | undefined = undefined;
+
+  constructor(call: Call, handler: Handler) {
+    this.call = call;
+    this.handler = handler;
+  }
+
+  /** Starts the handler, then the call. */
+  run(engine: MeshEngine): void {
+    const call = this.call as Call;
+    try {
+      this.handler?.onRequestStart?.(this as unknown as Controller, {});
+    } catch (error) {
+      this.abort(error);
+    }
+    if (this.aborted) {
+      call.body?.discard(this.reason);
+      this.error(this.reason);
+      return;
+    }
+    engine.run(call).then(
+      (reply) => this.head(reply),
+      (error) => this.error(error),
+    );
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.reply?.body.resume();
+  }
+
+  abort(reason: unknown): void {
+    if (this.aborted || this.handler === undefined) return;
+    this.aborted = true;
+    this.reason = reason ?? new MeshError('INMESH_ABORTED', 'the caller cancelled the call');
+    if (this.reply !== undefined) this.reply.body.destroy(this.reason);
+    else this.call?.cancel(this.reason);
+  }
+
+  data(chunk: Uint8Array): boolean {
+    if (this.aborted) return true;
+    try {
+      this.handler?.onResponseData?.(this as unknown as Controller, chunk as Buffer);
+    } catch (error) {
+      this.abort(error);
+    }
+    return !this.paused;
+  }
+
+  end(rawTrailers: readonly Buffer[]): void {
+    if (this.aborted) return;
+    this.rawTrailers = rawTrailers;
+    const handler = this.release();
+    try {
+      handler?.onResponseEnd?.(this as unknown as Controller, trailersOf(rawTrailers));
+    } catch (error) {
+      handler?.onResponseError?.(this as unknown as Controller, error as Error);
+    }
+  }
+
+  error(error: unknown): void {
+    this.release()?.onResponseError?.(this as unknown as Controller, error as Error);
+  }
+
+  private head(reply: Reply): void {
+    const { handler } = this;
+    if (this.aborted || handler === undefined) {
+      reply.body.destroy(this.reason);
+      this.error(this.reason);
+      return;
+    }
+    this.reply = reply;
+    this.rawHeaders = reply.rawHeaders;
+    const controller = this as unknown as Controller;
+    try {
+      if (reply.socket !== undefined) {
+        this.release();
+        handler.onRequestUpgrade?.(controller, reply.status, reply.headers as never, reply.socket);
+        return;
+      }
+      handler.onResponseStarted?.();
+      handler.onResponseStart?.(controller, reply.status, reply.headers as never, reply.statusText);
+    } catch (error) {
+      this.abort(error);
+    }
+    if (this.aborted) this.error(this.reason);
+    else reply.body.forward(this);
+  }
+
+  /** The handler, for its last event; whatever comes later finds none. */
+  private release(): Handler | undefined {
+    const { handler } = this;
+    this.handler = undefined;
+    this.call = undefined;
+    this.reply = undefined;
+    return handler;
+  }
+}
+
+function trailersOf(raw: readonly Buffer[]): Record<string, string> {
+  const trailers: Record<string, string> = {};
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    trailers[String(raw[index]).toLowerCase()] = (raw[index + 1] as Buffer).toString('latin1');
+  }
+  return trailers;
+}
