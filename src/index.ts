@@ -3,8 +3,9 @@
  *
  * @packageDocumentation
  */
-export { createMesh, type Mesh, type MeshView } from './adapters/create-mesh.ts';
+
 export type { CommandContext, CommandOptions } from './adapters/command.ts';
+export { createMesh, type Mesh, type MeshView } from './adapters/create-mesh.ts';
 export type { MeshFetch, MeshRequestInit } from './adapters/fetch.ts';
 export type { InboundMiddleware } from './adapters/inbound.ts';
 export type { InstallOptions } from './adapters/install.ts';
@@ -19,8 +20,8 @@ export type { Endpoint, Labels } from './core/endpoint.ts';
 export { type ErrorCode, errorCodes, isMeshError, MeshError } from './core/errors.ts';
 export type { Random } from './core/random.ts';
 export type { EndpointChange, RawDocument, Registry, Sink, Verdict, Watch } from './discovery/registry.ts';
-export type { BodyInput } from './http/request-body.ts';
 export type { HeaderInput } from './http/header-list.ts';
+export type { BodyInput } from './http/request-body.ts';
 export type { MeshOptions } from './mesh/create-engine.ts';
 export type { MeshStatus, ServiceStatus } from './mesh/status.ts';
 export type { CircuitBreakerOptions } from './resilience/circuit-breaker/circuit-breaker.ts';

@@ -2,12 +2,21 @@
  * What is compared: the same request by each client. An arm without a mesh alternates between the two ports itself, so
  * that all arms spread their connections alike.
  */
-import { bulkhead, circuitBreaker, ConsecutiveBreaker, handleAll, retry, TimeoutStrategy, timeout, wrap } from 'cockatiel';
+import {
+  bulkhead,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleAll,
+  retry,
+  TimeoutStrategy,
+  timeout,
+  wrap,
+} from 'cockatiel';
 import got from 'got';
 import { createMesh, type Mesh } from 'inmesh';
 import CircuitBreaker from 'opossum';
 import { Histogram, Registry } from 'prom-client';
-import { fetch as undiciFetch, request as undiciRequest } from 'undici';
+import { Agent, Dispatcher1Wrapper, fetch as undiciFetch, request as undiciRequest } from 'undici';
 
 /** One client. */
 export interface Arm {
@@ -44,24 +53,37 @@ export async function openMesh(ports: readonly number[]): Promise<Mesh> {
   return mesh;
 }
 
-type FetchLike = (url: string, init?: RequestInit) => Promise<{ arrayBuffer(): Promise<ArrayBuffer>; text(): Promise<string> }>;
+type FetchLike = (
+  url: string,
+  init?: RequestInit,
+) => Promise<{ arrayBuffer(): Promise<ArrayBuffer>; text(): Promise<string> }>;
 
 function fetchArm(name: string, call: FetchLike, base: () => string, close?: () => Promise<void>): Arm {
   return {
     name,
-    get: async (path) => (path === '/mib' ? (await (await call(base() + path)).arrayBuffer()).byteLength : (await (await call(base() + path)).text()).length),
-    post: async (path, body) => (await (await call(base() + path, { method: 'POST', body: body as unknown as BodyInit })).text()).length,
+    get: async (path) =>
+      path === '/mib'
+        ? (await (await call(base() + path)).arrayBuffer()).byteLength
+        : (await (await call(base() + path)).text()).length,
+    post: async (path, body) =>
+      (await (await call(base() + path, { method: 'POST', body: body as unknown as BodyInit })).text()).length,
     ...(close === undefined ? undefined : { close }),
   };
 }
 
 type BodyInit = NonNullable<RequestInit['body']>;
-type RequestLike = (url: string, options?: object) => Promise<{ body: { text(): Promise<string>; bytes(): Promise<Uint8Array> } }>;
+type RequestLike = (
+  url: string,
+  options?: object,
+) => Promise<{ body: { text(): Promise<string>; bytes(): Promise<Uint8Array> } }>;
 
 function requestArm(name: string, call: RequestLike, base: () => string, close?: () => Promise<void>): Arm {
   return {
     name,
-    get: async (path) => (path === '/mib' ? (await (await call(base() + path)).body.bytes()).byteLength : (await (await call(base() + path)).body.text()).length),
+    get: async (path) =>
+      path === '/mib'
+        ? (await (await call(base() + path)).body.bytes()).byteLength
+        : (await (await call(base() + path)).body.text()).length,
     post: async (path, body) => (await (await call(base() + path, { method: 'POST', body })).body.text()).length,
     ...(close === undefined ? undefined : { close }),
   };
@@ -75,6 +97,8 @@ export async function openArms(ports: readonly number[]): Promise<Arm[]> {
   const meshes = await Promise.all([0, 1, 2, 3].map(() => openMesh(ports)));
   const [forRequest, forFetch, forUndici, forBuiltIn] = meshes as [Mesh, Mesh, Mesh, Mesh];
   const guarded = guardedFetch();
+  // undici 8 under the fetch of this Node, without a mesh: what a dispatcher costs by itself.
+  const agent = new Dispatcher1Wrapper(new Agent());
   return [
     requestArm('undici.request', undiciRequest as unknown as RequestLike, direct),
     fetchArm('built-in fetch', fetch as FetchLike, direct),
@@ -83,7 +107,8 @@ export async function openArms(ports: readonly number[]): Promise<Arm[]> {
     fetchArm('mesh.fetch', forFetch.fetch as FetchLike, logical, () => forFetch.close()),
     requestArm(
       'undici.request + mesh.dispatcher',
-      ((url: string, options: object) => undiciRequest(url, { ...options, dispatcher: forUndici.dispatcher })) as unknown as RequestLike,
+      ((url: string, options: object) =>
+        undiciRequest(url, { ...options, dispatcher: forUndici.dispatcher })) as unknown as RequestLike,
       logical,
       () => forUndici.close(),
     ),
@@ -92,6 +117,12 @@ export async function openArms(ports: readonly number[]): Promise<Arm[]> {
       (url, init) => fetch(url, { ...init, dispatcher: forBuiltIn.dispatcher } as RequestInit),
       logical,
       () => forBuiltIn.close(),
+    ),
+    fetchArm(
+      'built-in fetch + undici Agent',
+      (url, init) => fetch(url, { ...init, dispatcher: agent } as unknown as RequestInit),
+      direct,
+      () => agent.close(),
     ),
     fetchArm('built-in fetch + cockatiel + prom-client', guarded, direct),
     opossumArm(direct),
@@ -128,7 +159,9 @@ function guardedFetch(): FetchLike {
 }
 
 function opossumArm(base: () => string): Arm {
-  const breaker = new CircuitBreaker((url: string, options: object) => undiciRequest(url, options), { timeout: 10_000 });
+  const breaker = new CircuitBreaker((url: string, options: object) => undiciRequest(url, options), {
+    timeout: 10_000,
+  });
   const call = (url: string, options: object = {}) => breaker.fire(url, options);
   return requestArm('opossum + undici.request', call as unknown as RequestLike, base, async () => breaker.shutdown());
 }
@@ -136,7 +169,8 @@ function opossumArm(base: () => string): Arm {
 function gotArm(base: () => string): Arm {
   return {
     name: 'got',
-    get: async (path) => (path === '/mib' ? (await got(base() + path).buffer()).byteLength : (await got(base() + path).text()).length),
+    get: async (path) =>
+      path === '/mib' ? (await got(base() + path).buffer()).byteLength : (await got(base() + path).text()).length,
     post: async (path, body) => (await got.post(base() + path, { body }).text()).length,
   };
 }

@@ -69,31 +69,44 @@ async function run(arm: Arm, call: (arm: Arm) => Promise<number>, count: number)
   };
 }
 
+/** Another order each round, so that no arm always follows the same one. */
+function shuffled<T>(list: readonly T[]): T[] {
+  return list
+    .map((item) => ({ item, key: Math.random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
+}
+
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
+/** An SDK that samples every span and hands them, in batches, to an exporter that forgets them. */
 async function startSdk(): Promise<() => Promise<void>> {
-  const { NodeSDK, tracing } = await import('@opentelemetry/sdk-node');
-  const exporter = new tracing.InMemorySpanExporter();
-  const sdk = new NodeSDK({
-    serviceName: 'bench',
-    spanProcessors: [new tracing.BatchSpanProcessor(exporter)],
-    instrumentations: [],
-  });
-  sdk.start();
-  const sweep = setInterval(() => exporter.reset(), 50);
-  return async () => {
-    clearInterval(sweep);
-    await sdk.shutdown();
+  const { context, propagation, trace } = await import('@opentelemetry/api');
+  const { AsyncLocalStorageContextManager } = await import('@opentelemetry/context-async-hooks');
+  const { W3CTraceContextPropagator } = await import('@opentelemetry/core');
+  const { BatchSpanProcessor, TracerProvider } = await import('@opentelemetry/sdk-trace');
+  const exporter = {
+    export: (_spans: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
+    shutdown: async () => {},
   };
+  const provider = new TracerProvider({ spanProcessors: [new BatchSpanProcessor({ exporter })] });
+  trace.setGlobalTracerProvider(provider);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  return () => provider.shutdown();
 }
 
 const stopSdk = values.sdk ? await startSdk() : undefined;
 const upstream = fork(new URL('./upstream.ts', import.meta.url), { stdio: 'inherit', execArgv: [] });
-const ports = await new Promise<number[]>((resolve) => upstream.once('message', (message) => resolve(message as number[])));
+const ports = await new Promise<number[]>((resolve) =>
+  upstream.once('message', (message) => resolve(message as number[])),
+);
 const wanted = values.arms === '' ? undefined : values.arms.split(',');
 const arms = (await openArms(ports)).filter(({ name }) => wanted === undefined || wanted.includes(name));
 
@@ -103,8 +116,7 @@ for (const { name, share, call } of workloads) {
   const samples = new Map<Arm, Sample[]>(arms.map((arm) => [arm, []]));
   for (const arm of arms) await measure(arm, call, count);
   for (let round = 0; round < rounds; round++) {
-    const order = arms.map((_, index) => arms[(index * 7 + round * 3) % arms.length] as Arm);
-    for (const arm of new Set([...order, ...arms])) samples.get(arm)?.push(await measure(arm, call, count));
+    for (const arm of shuffled(arms)) samples.get(arm)?.push(await measure(arm, call, count));
   }
   const of = (wantedName: string) => samples.get(arms.find((arm) => arm.name === wantedName) as Arm);
   const ratio = (own: readonly Sample[], base: readonly Sample[] | undefined) =>
@@ -120,8 +132,18 @@ for (const { name, share, call } of workloads) {
       p99Ms: median(own.map((sample) => sample.p99Ms)),
     };
   });
-  report.push({ workload: name, tracingSdk: values.sdk, node: process.version, rounds, callsPerRound: count, concurrency, rows });
-  console.log(`\n${name}${values.sdk ? ', tracing SDK sampling all' : ''} (Node ${process.version}, median of ${rounds} rounds of ${count} calls, ${concurrency} at once)`);
+  report.push({
+    workload: name,
+    tracingSdk: values.sdk,
+    node: process.version,
+    rounds,
+    callsPerRound: count,
+    concurrency,
+    rows,
+  });
+  console.log(
+    `\n${name}${values.sdk ? ', tracing SDK sampling all' : ''} (Node ${process.version}, median of ${rounds} rounds of ${count} calls, ${concurrency} at once)`,
+  );
   console.table(
     Object.fromEntries(
       rows.map((row) => [

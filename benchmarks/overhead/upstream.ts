@@ -4,7 +4,13 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const json = JSON.stringify({ id: 42, name: 'The Comedy of Errors', ratings: [5, 4], reviewer: 'Reviewer1', text: 'x'.repeat(120) });
+const json = JSON.stringify({
+  id: 42,
+  name: 'The Comedy of Errors',
+  ratings: [5, 4],
+  reviewer: 'Reviewer1',
+  text: 'x'.repeat(120),
+});
 const mebibyte = Buffer.alloc(1024 * 1024, 'm');
 
 const listener: RequestListener = (request, response) => {

@@ -31,7 +31,9 @@ import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
  * that name; the others hold for one run.
  */
 export interface CommandOptions<T = unknown>
-  extends Pick<CallOptions<T>, 'timeoutMs' | 'retries' | 'idempotent' | 'inheritDeadline' | 'fallback'> {
+  extends Pick<CallOptions, 'timeoutMs' | 'retries' | 'idempotent' | 'inheritDeadline'> {
+  /** Answers in place of the command when it fails, be it with an error of the mesh or with its own. */
+  fallback?: (error: unknown) => T | Promise<T>;
   /** When the command is refused at once; `false` (default) for never. */
   breaker?: Partial<CircuitBreakerOptions> | false;
   /** How many run at once, ≥ 1, default 1,024; and how many may wait for that, ≥ 0, default 1,024. */
@@ -119,7 +121,10 @@ export class Commands {
     return composeStack<CommandRun, unknown>(
       [
         // Answers whatever fails below, refusals and timeouts included.
-        fallbackFilter((answer) => answer),
+        fallbackFilter(
+          (answer) => answer,
+          () => true,
+        ),
         // Covers waiting and every retry.
         commandDeadlineFilter(clock),
         // Counts commands, not tries.

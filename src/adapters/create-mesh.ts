@@ -40,11 +40,7 @@ export interface Mesh<S extends string = string> extends MeshView<S> {
    *
    * Rejects with a `MeshError`, or with what `run` rejects with.
    */
-  command<T>(
-    name: string,
-    run: (context: CommandContext) => T | Promise<T>,
-    options?: CommandOptions<T>,
-  ): Promise<T>;
+  command<T>(name: string, run: (context: CommandContext) => T | Promise<T>, options?: CommandOptions<T>): Promise<T>;
   /** Middleware for node:http, Express and Fastify: nested calls inherit deadline, trace context and request id. */
   inbound(): InboundMiddleware;
   /** Sends every fetch of the process into the mesh. Returns what undoes it. */

@@ -48,7 +48,14 @@ export class FetchRequest {
   }
 }
 
-const defaults: HeaderList = Object.freeze(['accept', '*/*', 'accept-encoding', acceptedEncodings, 'user-agent', 'inmesh']);
+const defaults: HeaderList = Object.freeze([
+  'accept',
+  '*/*',
+  'accept-encoding',
+  acceptedEncodings,
+  'user-agent',
+  'inmesh',
+]);
 
 /** @throws TypeError as fetch does. */
 export function readFetchInput(input: string | URL | Request, init: RequestInit | undefined): FetchRequest {
@@ -71,7 +78,15 @@ function readRequest(request: Request, init: RequestInit | undefined): FetchRequ
   const method = init?.method === undefined ? request.method : methodOf(init.method);
   const headers = headersOf(init?.headers ?? request.headers, contentType);
   const signal = init?.signal ?? request.signal;
-  return new FetchRequest(request.url, method, headers, body, signal, redirectOf(init?.redirect ?? request.redirect), 0);
+  return new FetchRequest(
+    request.url,
+    method,
+    headers,
+    body,
+    signal,
+    redirectOf(init?.redirect ?? request.redirect),
+    0,
+  );
 }
 
 const token = /^[!#$%&'*+.^_`|~A-Za-z0-9-]+$/;

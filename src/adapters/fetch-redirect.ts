@@ -3,13 +3,20 @@
  * and 302 and everything on 303, and credentials do not cross origins.
  */
 import { MeshError } from '../core/errors.ts';
-import { headerOf, type Reply } from '../core/reply.ts';
+import { headerOf } from '../core/parsed-headers.ts';
+import type { Reply } from '../core/reply.ts';
 import { FetchRequest } from './fetch-input.ts';
 
 const maxHops = 20;
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 /** They describe a body that is not sent on. */
-const bodyHeaders = new Set(['content-encoding', 'content-language', 'content-location', 'content-type', 'content-length']);
+const bodyHeaders = new Set([
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'content-type',
+  'content-length',
+]);
 const credentialHeaders = new Set(['authorization', 'proxy-authorization', 'cookie', 'host']);
 
 /**
@@ -45,7 +52,15 @@ export function redirected(request: FetchRequest, reply: Reply): FetchRequest | 
     headers.push(name, request.headers[index + 1] as string);
   }
   const next = toGet ? 'GET' : method;
-  return new FetchRequest(to.href, next, headers, toGet ? null : request.body, request.signal, 'follow', request.hops + 1);
+  return new FetchRequest(
+    to.href,
+    next,
+    headers,
+    toGet ? null : request.body,
+    request.signal,
+    'follow',
+    request.hops + 1,
+  );
 }
 
 function isOneShot(body: FetchRequest['body']): boolean {

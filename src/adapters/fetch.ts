@@ -10,10 +10,10 @@ import { MeshResponse } from '../http/mesh-response.ts';
 import { parseTarget } from '../http/target.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
 import type { Overrides } from '../mesh/overrides.ts';
-import type { ServiceUrl } from './service-url.ts';
 import { cancelBySignal } from './cancel-by-signal.ts';
 import { type FetchRequest, readFetchInput } from './fetch-input.ts';
 import { redirected } from './fetch-redirect.ts';
+import type { ServiceUrl } from './service-url.ts';
 
 /** `RequestInit`, and the overrides of this call. */
 export type MeshRequestInit = RequestInit & { mesh?: CallOptions };
@@ -103,4 +103,3 @@ function fetchError(error: unknown): unknown {
   if (error instanceof TypeError || meshErrorOf(error) === undefined) return error;
   return new TypeError('fetch failed', { cause: error });
 }
-

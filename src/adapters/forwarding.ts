@@ -3,6 +3,7 @@
  * sink that the reply flows into. When it is done it lets go of both sides: undici's streams live on for a while, and
  * what they hold costs a copy at each collection of garbage.
  */
+import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Call } from '../core/call.ts';
 import { MeshError } from '../core/errors.ts';
@@ -22,6 +23,8 @@ export class Forwarding implements BodySink {
   private call: Call | undefined;
   private handler: Handler | undefined;
   private reply: Reply | undefined = undefined;
+  /** `held`: the handler has paused before the first byte of the body. */
+  private phase: 'head' | 'held' | 'flowing' = 'head';
 
   constructor(call: Call, handler: Handler) {
     this.call = call;
@@ -54,15 +57,19 @@ export class Forwarding implements BodySink {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.reply?.body.resume();
+    if (this.phase === 'held') this.flow();
+    else if (this.phase === 'flowing') this.reply?.body.resume();
   }
 
   abort(reason: unknown): void {
     if (this.aborted || this.handler === undefined) return;
     this.aborted = true;
     this.reason = reason ?? new MeshError('INMESH_ABORTED', 'the caller cancelled the call');
-    if (this.reply !== undefined) this.reply.body.destroy(this.reason);
-    else this.call?.cancel(this.reason);
+    if (this.reply === undefined) this.call?.cancel(this.reason);
+    else {
+      this.reply.body.destroy(this.reason);
+      if (this.phase === 'held') this.flow();
+    }
   }
 
   data(chunk: Uint8Array): boolean {
@@ -99,20 +106,45 @@ export class Forwarding implements BodySink {
     }
     this.reply = reply;
     this.rawHeaders = reply.rawHeaders;
-    const controller = this as unknown as Controller;
+    if (reply.socket !== undefined) {
+      this.upgraded(reply, reply.socket);
+      return;
+    }
     try {
-      if (reply.socket !== undefined) {
-        this.release();
-        handler.onRequestUpgrade?.(controller, reply.status, reply.headers as never, reply.socket);
-        return;
-      }
       handler.onResponseStarted?.();
-      handler.onResponseStart?.(controller, reply.status, reply.headers as never, reply.statusText);
+      handler.onResponseStart?.(this as unknown as Controller, reply.status, reply.headers as never, reply.statusText);
     } catch (error) {
       this.abort(error);
     }
     if (this.aborted) this.error(this.reason);
-    else reply.body.forward(this);
+    else if (this.paused) this.hold(reply);
+    else this.flow();
+  }
+
+  /** Not a byte until the handler resumes; but it is told at once when the body fails. */
+  private hold(reply: Reply): void {
+    this.phase = 'held';
+    reply.onEnd(() => {
+      if (this.phase === 'held' && !reply.body.complete) this.flow();
+    });
+  }
+
+  private flow(): void {
+    this.phase = 'flowing';
+    this.reply?.body.forward(this);
+  }
+
+  private upgraded(reply: Reply, socket: Duplex): void {
+    const handler = this.release();
+    try {
+      if (handler?.onRequestUpgrade === undefined) {
+        throw new MeshError('INMESH_REQUEST', 'the server switched protocols, and the handler has no onRequestUpgrade');
+      }
+      handler.onRequestUpgrade(this as unknown as Controller, reply.status, reply.headers as never, socket);
+    } catch (error) {
+      reply.body.destroy(error);
+      handler?.onResponseError?.(this as unknown as Controller, error as Error);
+    }
   }
 
   /** The handler, for its last event; whatever comes later finds none. */

@@ -61,7 +61,9 @@ export function makeRequest(engine: MeshEngine, view: Overrides | undefined): Me
       if (call === undefined) return passOn(url, options);
       const { signal } = options;
       const replied = signal === undefined ? engine.run(call) : cancelBySignal(call, signal, engine.run);
-      return replied.then(options.opaque === undefined ? toResult : (reply) => new MeshRequestResult(reply, options.opaque));
+      return replied.then(
+        options.opaque === undefined ? toResult : (reply) => new MeshRequestResult(reply, options.opaque),
+      );
     } catch (error) {
       return Promise.reject(error);
     }
@@ -74,5 +76,8 @@ const toResult = (reply: Reply) => new MeshRequestResult(reply, null);
 async function passOn(url: string | URL, options: MeshRequestOptions): Promise<MeshRequestResult> {
   const { mesh: _, body, ...rest } = options;
   const made = typeof body === 'function' ? body() : body;
-  return (await undiciRequest(url, { ...rest, body: made } as unknown as Dispatcher.RequestOptions)) as unknown as MeshRequestResult;
+  return (await undiciRequest(url, {
+    ...rest,
+    body: made,
+  } as unknown as Dispatcher.RequestOptions)) as unknown as MeshRequestResult;
 }

@@ -27,6 +27,7 @@ export function compileService(service: CheckedService): ServiceConfig {
   const subsets = (service.subsets ?? []).map(({ name, labels }) => [name, compileLabels(labels)] as const);
   const shape = {
     host: service.host.toLowerCase(),
+    port: service.port,
     resolution: service.resolution ?? 'STATIC',
     subsets: new Map(subsets),
     loadBalancer: compileLoadBalancer(policy),

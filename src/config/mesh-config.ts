@@ -28,6 +28,8 @@ export interface CallOverrides {
 export interface ServiceConfig {
   /** In lower case. */
   readonly host: string;
+  /** The port that a URL may name; undefined for the default port of its scheme alone. */
+  readonly port: number | undefined;
   /** Of the documents; those of a registry win over them. */
   readonly endpoints: readonly Endpoint[];
   /** `DNS`: each endpoint is a name, and stands for as many endpoints as it has addresses. */

@@ -46,6 +46,9 @@ const subset = fields(
 const service = fields(
   {
     host: host().describe('The name that callers use, without a port.'),
+    port: integer(1, 65_535)
+      .optional()
+      .describe('The port that a URL may name. Default: only the default port of its scheme.'),
     endpoints: list(endpoint).optional().describe('Where the service runs. Endpoints of a registry win over these.'),
     resolution: oneOf('STATIC', 'DNS')
       .optional()

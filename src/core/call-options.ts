@@ -164,7 +164,6 @@ function duration(name: string, value: number | false | undefined, base: number)
 }
 
 function typed<T>(name: string, type: string, value: T | undefined): T | undefined {
-  // biome-ignore lint/suspicious/useValidTypeof: the type comes from the callers above
   if (value === undefined || typeof value === type) return value;
   throw new MeshError('INMESH_OPTION', `option ${name} is ${typeof value}; allowed is ${type}`);
 }
@@ -174,7 +173,10 @@ function resolveRetry(base: RetryOptions, retries: CallOptions['retries']): Retr
   if (retries === false) return { ...base, max: 0 };
   if (typeof retries === 'number') return { ...base, max: retryCount(retries) };
   if (typeof retries !== 'object' || retries === null) {
-    throw new MeshError('INMESH_OPTION', `option retries is ${String(retries)}; allowed are 0–${maxRetries}, false or an object`);
+    throw new MeshError(
+      'INMESH_OPTION',
+      `option retries is ${String(retries)}; allowed are 0–${maxRetries}, false or an object`,
+    );
   }
   for (const token of retries.on ?? []) {
     if (!(retryOnTokens as readonly string[]).includes(token) && !/^[1-5]\d\d$/.test(token)) {

@@ -4,7 +4,7 @@
  * or mark it ignored. Whether a failure is *retryable* is another question; the retry filter answers it.
  */
 import { type ErrorCode, meshErrorOf } from './errors.ts';
-import { headerOf, type Reply } from './reply.ts';
+import { headerOf, type ParsedHeaders } from './parsed-headers.ts';
 
 /** Why an attempt failed. */
 export type Cause =
@@ -34,9 +34,19 @@ export const ignored: Outcome = Object.freeze({ kind: 'ignored' });
 
 const failures = Object.freeze(
   Object.fromEntries(
-    (['status', 'connect-failure', 'reset', 'refused-stream', 'timeout', 'protocol', 'identity', 'overflow', 'other'] as const).map(
-      (cause) => [cause, Object.freeze({ kind: 'failure', cause })],
-    ),
+    (
+      [
+        'status',
+        'connect-failure',
+        'reset',
+        'refused-stream',
+        'timeout',
+        'protocol',
+        'identity',
+        'overflow',
+        'other',
+      ] as const
+    ).map((cause) => [cause, Object.freeze({ kind: 'failure', cause })]),
   ) as unknown as Record<Cause, Outcome>,
 );
 
@@ -51,7 +61,7 @@ export function failure(cause: Cause): Outcome {
  *
  * @param wallTime the wall clock, for a Retry-After that is a date.
  */
-export function outcomeOfHead(status: number, headers: Reply['headers'], wallTime: () => number): Outcome {
+export function outcomeOfHead(status: number, headers: ParsedHeaders, wallTime: () => number): Outcome {
   if (status < 500 && status !== 429) return success;
   const retryAfterMs = retryAfter(headers, wallTime);
   if (status < 500) return retryAfterMs === undefined ? success : { kind: 'success', retryAfterMs };
@@ -87,7 +97,7 @@ export function outcomeOfError(error: unknown): Outcome {
 /** Retry-After beyond this is cut: Envoy's bound for rate-limited backoff. */
 const maxRetryAfterMs = 300_000;
 
-function retryAfter(headers: Reply['headers'], wallTime: () => number): number | undefined {
+function retryAfter(headers: ParsedHeaders, wallTime: () => number): number | undefined {
   const pushback = headerOf(headers, 'grpc-retry-pushback-ms');
   if (pushback !== undefined) {
     const ms = Number(pushback);

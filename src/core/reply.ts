@@ -6,6 +6,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import type { Outcome } from './outcome.ts';
+import type { ParsedHeaders } from './parsed-headers.ts';
 
 /** Takes a body piece by piece. Exactly one of `end` and `error` is called, as the last. */
 export interface BodySink {
@@ -49,7 +50,7 @@ export interface Reply {
   /** Alternating names and values, as received. */
   readonly rawHeaders: readonly Buffer[];
   /** The same, parsed by undici: lower-case names; several values as an array. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly headers: ParsedHeaders;
   /** The verdict on the head; the final one is handed to {@link onEnd}. */
   readonly outcome: Outcome;
   readonly body: ReplyBody;
@@ -57,10 +58,4 @@ export interface Reply {
   readonly socket?: Duplex | undefined;
   /** Calls back when the body has ended, failed or been given up; at once if it has. */
   onEnd(listener: (final: Outcome) => void): void;
-}
-
-/** The first value of header `name` (lower case), or `undefined`. */
-export function headerOf(headers: Reply['headers'], name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
 }

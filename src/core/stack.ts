@@ -22,6 +22,11 @@ export function composeStack<O extends Operation, R>(
   leaf: Next<O, R>,
 ): Stack<O, R> {
   const present = filters.filter((filter) => filter !== undefined && filter !== false);
-  const run = present.reduceRight<Next<O, R>>((next, { apply }) => (operation) => apply(operation, next), leaf);
+  const run = present.reduceRight<Next<O, R>>(
+    (next, { apply }) =>
+      (operation) =>
+        apply(operation, next),
+    leaf,
+  );
   return { roles: present.map((filter) => filter.role), run };
 }

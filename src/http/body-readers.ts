@@ -6,8 +6,15 @@ import { Readable } from 'node:stream';
 import { type ReadableByteStreamController, ReadableStream, type UnderlyingByteSource } from 'node:stream/web';
 import type { ReplyBody } from '../core/reply.ts';
 
-/** A web stream of bytes over `body`, with back-pressure; cancelling it gives the body up. */
-export function bodyStream(body: ReplyBody): ReadableStream<Uint8Array> {
+/**
+ * A web stream of bytes over `body`, with back-pressure; cancelling it gives the body up.
+ *
+ * @param errorOf what the reader is to see of an error of the body.
+ */
+export function bodyStream(
+  body: ReplyBody,
+  errorOf: (error: unknown) => unknown = (error) => error,
+): ReadableStream<Uint8Array> {
   let ended = false;
   const source: UnderlyingByteSource = {
     type: 'bytes',
@@ -16,7 +23,8 @@ export function bodyStream(body: ReplyBody): ReadableStream<Uint8Array> {
         data(chunk) {
           // A byte stream takes the buffer over, and ours is a slice of one that is shared.
           if (chunk.length > 0) controller.enqueue(new Uint8Array(chunk));
-          return false;
+          // The stream asks again once it has been given something, and only then.
+          return chunk.length === 0;
         },
         end() {
           if (ended) return;
@@ -27,7 +35,7 @@ export function bodyStream(body: ReplyBody): ReadableStream<Uint8Array> {
         error(error) {
           if (ended) return;
           ended = true;
-          controller.error(error);
+          controller.error(errorOf(error));
         },
       });
     },

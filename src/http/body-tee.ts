@@ -30,6 +30,11 @@ export class BodyTee {
     return this.keeping && this.keptFrom === 0 && !this.failed;
   }
 
+  /** Whether the source was read to its end. */
+  get complete(): boolean {
+    return this.ended;
+  }
+
   /** A reader from the start. */
   open(): AsyncIterable<Uint8Array> {
     return this.read();
@@ -48,8 +53,14 @@ export class BodyTee {
     if (this.ended || this.failed) return;
     this.failed = true;
     this.error = reason;
+    // A source that nobody has read is told too: it may hold a file or a connection.
     // A generator that is suspended in an await cannot be stopped; it is left to its own end.
-    this.iterator?.return?.()?.then(undefined, () => {});
+    try {
+      this.iterator ??= iteratorOf(this.source);
+      this.iterator.return?.()?.then(undefined, () => {});
+    } catch {
+      // Somebody else has it: a web stream that is locked.
+    }
   }
 
   private async *read(): AsyncGenerator<Uint8Array> {

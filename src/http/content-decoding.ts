@@ -2,8 +2,9 @@
  * How is a compressed reply read? `mesh.fetch` decodes gzip, deflate, br and zstd as fetch does; `mesh.request` and the
  * dispatcher hand the bytes on as they came.
  */
-import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
+
 import type { Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { ReplyBody } from '../core/reply.ts';
 import { IncomingBody } from './incoming-body.ts';
 
@@ -19,7 +20,10 @@ const maxCodings = 5;
  * @param contentEncoding the header, outermost coding last.
  */
 export function decodedBody(body: ReplyBody, contentEncoding: string): ReplyBody {
-  const codings = contentEncoding.toLowerCase().split(',').map((coding) => coding.trim());
+  const codings = contentEncoding
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim());
   if (codings.length > maxCodings || !codings.every((coding) => coding in decoders)) return body;
   return codings.reduceRight<ReplyBody>((inner, coding) => pipe(inner, decoders[coding] as () => Transform), body);
 }

@@ -93,7 +93,7 @@ export class IncomingBody implements ReplyBody {
   }
 
   async bytes(): Promise<Buffer> {
-    const chunks = this.complete ? this.takeChunks() : await this.collect();
+    const chunks = this.complete && !this.failed ? this.takeChunks() : await this.collect();
     return chunks.length === 1 ? asBuffer(chunks[0] as Uint8Array) : Buffer.concat(chunks);
   }
 
@@ -115,9 +115,9 @@ export class IncomingBody implements ReplyBody {
 
   forward(sink: BodySink): void {
     this.use();
+    if (this.failed) return sink.error(this.error);
     this.sink = sink;
-    if (this.failed) sink.error(this.error);
-    else this.flush();
+    this.flush();
   }
 
   resume(): void {
@@ -127,17 +127,15 @@ export class IncomingBody implements ReplyBody {
 
   async dump(limit = defaultDumpBytes): Promise<void> {
     if (this.used) return;
-    let left = limit - this.bufferedBytes;
-    const over = () => this.destroy(new MeshError('INMESH_ABORTED', `a discarded body exceeds ${limit} bytes`));
-    if (left < 0 && !this.complete) {
-      this.use();
-      return over();
-    }
+    const stopIfLarge = () => {
+      if (this.bytesReceived <= limit || this.complete) return;
+      this.destroy(new MeshError('INMESH_ABORTED', `a discarded body exceeds ${limit} bytes`));
+    };
+    stopIfLarge();
     return new Promise((resolve) => {
       this.forward({
-        data: (chunk) => {
-          left -= chunk.length;
-          if (left + this.bufferedBytes < 0 && !this.complete) over();
+        data: () => {
+          stopIfLarge();
           return true;
         },
         end: () => resolve(),
@@ -147,11 +145,23 @@ export class IncomingBody implements ReplyBody {
   }
 
   destroy(reason: unknown = new MeshError('INMESH_ABORTED', 'the reply body was given up')): void {
-    this.chunks = undefined;
-    if (this.complete || this.failed) return;
-    this.control.abort(reason);
-    // A control that is gone (its connection broke in the same turn) reports nothing: settle here then.
+    if (this.complete) {
+      this.drop(reason);
+      return;
+    }
+    // First here, so that a reader gets this very reason and not what the connection makes of it.
+    const open = !this.failed;
     this.fail(reason);
+    if (open) this.control.abort(reason);
+  }
+
+  /** Everything has arrived, so the connection is free; but a reader that has not taken it all must not miss its loss. */
+  private drop(reason: unknown): void {
+    if (this.failed || (this.used && this.sink === undefined)) return;
+    this.failed = true;
+    this.error = reason;
+    this.chunks = undefined;
+    this.sink?.error(reason);
   }
 
   private collect(): Promise<Uint8Array[]> {

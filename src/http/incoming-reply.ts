@@ -4,19 +4,17 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Outcome, outcomeOfError } from '../core/outcome.ts';
+import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { Reply } from '../core/reply.ts';
 import { type BodyControl, type BodyObserver, IncomingBody } from './incoming-body.ts';
 
 type EndListener = (final: Outcome) => void;
 
-/** What undici or a fake transport gives as headers of a reply. */
-export type IncomingHeaders = Readonly<Record<string, string | string[] | undefined>>;
-
 /** A reply whose body is still arriving. */
 export class IncomingReply implements Reply, BodyObserver {
   readonly status: number;
   readonly statusText: string;
-  readonly headers: IncomingHeaders;
+  readonly headers: ParsedHeaders;
   outcome: Outcome;
   readonly body: IncomingBody;
   /** Set when the server switched protocols. */
@@ -29,7 +27,7 @@ export class IncomingReply implements Reply, BodyObserver {
   constructor(
     status: number,
     statusText: string,
-    headers: IncomingHeaders,
+    headers: ParsedHeaders,
     raw: readonly Buffer[] | undefined,
     outcome: Outcome,
     control: BodyControl,

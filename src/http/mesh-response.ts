@@ -5,15 +5,17 @@
  */
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
+import { meshErrorOf } from '../core/errors.ts';
+import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { ReplyBody } from '../core/reply.ts';
-import type { IncomingHeaders } from './incoming-reply.ts';
+import { bodyStream } from './body-readers.ts';
 import { ReplyHeaders } from './reply-headers.ts';
 
 /** What a response is made from. */
 export interface ResponseParts {
   readonly status: number;
   readonly statusText: string;
-  readonly headers: IncomingHeaders;
+  readonly headers: ParsedHeaders;
   /** `null` for a reply that has none by definition (HEAD, 204, 304). */
   readonly body: ReplyBody | null;
   /** What the reply answers. */
@@ -75,7 +77,7 @@ export class MeshResponse extends PlatformResponse {
   get body(): ReadableStream<Uint8Array> | null {
     if (this.parts.body === null) return null;
     if (this.bodyStream === undefined) {
-      this.bodyStream = this.consumed ? spentStream() : this.parts.body.stream();
+      this.bodyStream = this.consumed ? spentStream() : bodyStream(this.parts.body, terminated);
     }
     return this.bodyStream;
   }
@@ -89,25 +91,30 @@ export class MeshResponse extends PlatformResponse {
   }
 
   async blob(): Promise<Blob> {
-    const bytes = await this.take();
-    return new Blob([new Uint8Array(bytes)], { type: this.headers.get('content-type') ?? '' });
+    return (await this.typed()).blob();
   }
 
   async text(): Promise<string> {
-    if (this.direct()) return (this.parts.body as ReplyBody).text();
-    return (await this.rest()).text();
+    if (!this.direct()) return (await this.rest()).text();
+    try {
+      return await (this.parts.body as ReplyBody).text();
+    } catch (error) {
+      throw terminated(error);
+    }
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: the type that Body.json has
   async json(): Promise<any> {
-    if (this.direct()) return (this.parts.body as ReplyBody).json();
-    return (await this.rest()).json();
+    if (!this.direct()) return (await this.rest()).json();
+    try {
+      return await (this.parts.body as ReplyBody).json();
+    } catch (error) {
+      throw terminated(error);
+    }
   }
 
   async formData(): Promise<FormData> {
-    const bytes = await this.take();
-    const type = this.headers.get('content-type');
-    return new Response(new Uint8Array(bytes), type === null ? undefined : { headers: { 'content-type': type } }).formData();
+    return (await this.typed()).formData();
   }
 
   clone(): MeshResponse {
@@ -129,7 +136,21 @@ export class MeshResponse extends PlatformResponse {
   }
 
   private async take(): Promise<Uint8Array> {
-    return this.direct() ? (this.parts.body as ReplyBody).bytes() : (await this.rest()).bytes();
+    if (!this.direct()) return (await this.rest()).bytes();
+    try {
+      return await (this.parts.body as ReplyBody).bytes();
+    } catch (error) {
+      throw terminated(error);
+    }
+  }
+
+  /** A plain response with all bytes and our content type, for what depends on it. */
+  private async typed(): Promise<Response> {
+    const type = this.headers.get('content-type');
+    return new Response(
+      new Uint8Array(await this.take()),
+      type === null ? undefined : { headers: { 'content-type': type } },
+    );
   }
 
   /** A plain response over the stream; its constructor refuses one that is locked or disturbed, as fetch does. */
@@ -142,6 +163,11 @@ export class MeshResponse extends PlatformResponse {
 }
 
 type BodyInit = NonNullable<ConstructorParameters<typeof Response>[0]>;
+
+/** What fetch says of a body that broke; the mesh's error is its cause. The caller's own reason stays what it is. */
+function terminated(error: unknown): unknown {
+  return error !== undefined && meshErrorOf(error) === error ? new TypeError('terminated', { cause: error }) : error;
+}
 
 function isDisturbed(stream: ReadableStream<Uint8Array>): boolean {
   return Readable.isDisturbed(stream as unknown as Readable);

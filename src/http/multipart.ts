@@ -14,7 +14,11 @@ export function multipartBlob(form: FormData): Blob {
     if (typeof value === 'string') parts.push(`${head}${crlf}${crlf}${lines(value)}${crlf}`);
     else {
       const type = value.type || 'application/octet-stream';
-      parts.push(`${head}; filename="${quoted(value.name, true)}"${crlf}content-type: ${type}${crlf}${crlf}`, value, crlf);
+      parts.push(
+        `${head}; filename="${quoted(value.name, true)}"${crlf}content-type: ${type}${crlf}${crlf}`,
+        value,
+        crlf,
+      );
     }
   }
   parts.push(`--${boundary}--${crlf}`);

@@ -2,7 +2,7 @@
  * Why not `new Headers(reply.headers)`? Filling one costs more than the rest of the response; most callers read one
  * header or none. Reads are answered from what undici parsed, and the real list is filled when somebody iterates.
  */
-import type { IncomingHeaders } from './incoming-reply.ts';
+import type { ParsedHeaders } from '../core/parsed-headers.ts';
 
 // The type of `Headers` declares its methods as data properties, which a class cannot override with methods.
 const PlatformHeaders = Headers as unknown as new () => PlatformMethods;
@@ -20,10 +20,10 @@ interface PlatformMethods {
 
 /** The headers of a reply: a real `Headers`, immutable as those of a fetched response. */
 export class ReplyHeaders extends PlatformHeaders {
-  private readonly source: IncomingHeaders;
+  private readonly source: ParsedHeaders;
   private filled = false;
 
-  constructor(source: IncomingHeaders) {
+  constructor(source: ParsedHeaders) {
     super();
     this.source = source;
   }
@@ -47,7 +47,9 @@ export class ReplyHeaders extends PlatformHeaders {
 
   override forEach(callback: (value: string, key: string, parent: Headers) => void, thisArg?: unknown): void {
     this.fill();
-    super.forEach((value, key) => callback.call(thisArg, value, key, this as unknown as Headers));
+    super.forEach((value, key) => {
+      callback.call(thisArg, value, key, this as unknown as Headers);
+    });
   }
 
   override keys(): IterableIterator<string> {

@@ -3,8 +3,9 @@
  * value that is sent as JSON; adapters then treat it as any other reply.
  */
 import { success } from '../core/outcome.ts';
+import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { Reply } from '../core/reply.ts';
-import { type IncomingHeaders, IncomingReply } from './incoming-reply.ts';
+import { IncomingReply } from './incoming-reply.ts';
 
 const noControl = { pause() {}, resume() {}, abort() {} };
 
@@ -19,7 +20,7 @@ export async function replyOf(answer: unknown): Promise<Reply> {
 }
 
 /** A complete reply of these parts. */
-export function madeReply(status: number, headers: IncomingHeaders, bytes: Uint8Array, statusText = ''): Reply {
+export function madeReply(status: number, headers: ParsedHeaders, bytes: Uint8Array, statusText = ''): Reply {
   const reply = new IncomingReply(status, statusText, headers, undefined, success, noControl);
   if (bytes.length > 0) reply.body.push(bytes);
   reply.body.finish();

@@ -38,7 +38,7 @@ export function replayableBody(input: BodyInput, idempotent: boolean): Replayabl
   if (typeof input === 'function') return new FactoryBody(input);
   if (input instanceof Blob) return new KeptBody(input as unknown as BodySource, input.size);
   if (isFormData(input)) return new KeptBody(input as unknown as BodySource, undefined);
-  if (isIterable(input)) return new StreamBody(input, idempotent);
+  if (typeof input === 'object' && isIterable(input)) return new StreamBody(input, idempotent);
   throw new MeshError(
     'INMESH_REQUEST',
     'the body must be a string, bytes, a Blob, FormData, a stream, an iterable of bytes, or a function that makes one',
@@ -112,7 +112,9 @@ class StreamBody implements ReplayableBody {
   }
 
   get replayable(): boolean {
-    return this.tee.replayable && !(this.source instanceof Readable && this.source.destroyed);
+    // A stream destroys itself at its end; what was read of it is still there.
+    const broken = this.source instanceof Readable && this.source.destroyed && !this.tee.complete;
+    return this.tee.replayable && !broken;
   }
 
   open(): BodySource {

@@ -13,11 +13,12 @@ export interface Target {
   readonly path: string;
 }
 
-/** `http://`, a lower-case authority, and a path that `new URL` would leave as it is. */
-const plain = /^http:\/\/([a-z0-9-]+(?:\.[a-z0-9-]+)*)(\/[A-Za-z0-9_~!$&()*+,;=:@?/-]*)$/;
+/** `http://`, a lower-case authority, and a path with query that `new URL` would leave as it is (it drops an empty query). */
+const plain =
+  /^http:\/\/([a-z0-9-]+(?:\.[a-z0-9-]+)*)(\/[A-Za-z0-9_~!$&()*+,;=:@/-]*(?:\?[A-Za-z0-9_~!$&()*+,;=:@?/-]+)?)$/;
 
-/** An authority whose last label is a number may be an IPv4 address in one of its odd forms. */
-const numeric = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/;
+/** Punycode has to be decoded, and a last label that is a number may be an IPv4 address in one of its odd forms. */
+const special = /(?:^|\.)(?:xn--|(?:\d+|0x[0-9a-f]*)$)/;
 
 /**
  * Takes a URL apart; `undefined` when its scheme is neither http nor https.
@@ -27,7 +28,7 @@ const numeric = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/;
 export function parseTarget(url: string | URL): Target | undefined {
   if (typeof url === 'string') {
     const match = plain.exec(url);
-    if (match !== null && !numeric.test(match[1] as string)) {
+    if (match !== null && !special.test(match[1] as string)) {
       return { secure: false, authority: match[1] as string, path: match[2] as string };
     }
   }

@@ -15,8 +15,8 @@ import { MeshError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Stack } from '../core/stack.ts';
-import { Limiter } from '../resilience/limit/limiter.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
+import { Limiter } from '../resilience/limit/limiter.ts';
 import type { LiveMember } from './live-member.ts';
 
 /** What a cluster has from its service; replaced as a whole when the configuration changes. */
@@ -111,7 +111,9 @@ export class Cluster {
     const now = this.clock.now();
     let member = this.settings.picker.pick(call, call.tried, now) as LiveMember | undefined;
     if (member === undefined) {
-      return Promise.reject(new MeshError('INMESH_NO_ENDPOINT', `${this.name} has no endpoint`, { service: call.name }));
+      return Promise.reject(
+        new MeshError('INMESH_NO_ENDPOINT', `${this.name} has no endpoint`, { service: call.name }),
+      );
     }
     if (this.isFull(member)) member = this.withRoom(member, call);
     call.lastMember = member;

@@ -6,8 +6,8 @@
 import { compile } from '../config/compile.ts';
 import { defaultService } from '../config/default-service.ts';
 import type { MeshConfig, ServiceConfig } from '../config/mesh-config.ts';
-import type { ResolvedCallOptions } from '../core/call-options.ts';
 import type { HeaderList } from '../core/call.ts';
+import type { ResolvedCallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
 import type { RawDocument, Registry, Verdict, Watch } from '../discovery/registry.ts';
@@ -92,7 +92,10 @@ export class Configuration {
     });
     this.onFirst = undefined;
     if (!verdict.accepted) {
-      throw new MeshError('INMESH_CONFIG', `${registry.name}: the document is not valid:\n${verdict.problems.join('\n')}`);
+      throw new MeshError(
+        'INMESH_CONFIG',
+        `${registry.name}: the document is not valid:\n${verdict.problems.join('\n')}`,
+      );
     }
   }
 
@@ -172,7 +175,9 @@ export class Configuration {
   private refuse(version: string, problems: readonly string[]): Verdict {
     this.problems = problems;
     const { registry, parts } = this.options;
-    parts.warn(`${registry.name}: version ${version} is refused, ${this.version === undefined ? 'there is no earlier one' : 'the last good one stays'}:\n${problems.join('\n')}`);
+    parts.warn(
+      `${registry.name}: version ${version} is refused, ${this.version === undefined ? 'there is no earlier one' : 'the last good one stays'}:\n${problems.join('\n')}`,
+    );
     if (events.configRejected.hasSubscribers) {
       events.configRejected.publish({ registry: registry.name, version, problems });
     }

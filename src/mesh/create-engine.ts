@@ -2,11 +2,12 @@
  * How is a mesh put together? Here, in one place: registry, telemetry, certificates and connections become the parts
  * that everything else is made of. A simulation passes a clock, a randomness and connections of its own.
  */
+
+import type { MeshDocument } from '../config/schema.ts';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import { type Random, systemRandom } from '../core/random.ts';
-import type { MeshDocument } from '../config/schema.ts';
 import { DnsRegistry } from '../discovery/dns-registry.ts';
 import { openRegistry } from '../discovery/open-registry.ts';
 import type { Registry } from '../discovery/registry.ts';
@@ -141,7 +142,8 @@ function check(options: MeshOptions): void {
     if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
   }
   const { service, tracing, readyTimeoutMs } = options;
-  if (typeof service !== 'string' || service === '') refuse('option service is missing; allowed is the name of this service');
+  if (typeof service !== 'string' || service === '')
+    refuse('option service is missing; allowed is the name of this service');
   if (tracing !== undefined && !['mesh', 'defer', 'off'].includes(tracing)) {
     refuse(`option tracing is ${String(tracing)}; allowed are mesh, defer, off`);
   }

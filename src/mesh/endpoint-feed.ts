@@ -96,7 +96,10 @@ export class EndpointFeed {
     const dns = this.sources.dns();
     const resolved = new Map<Endpoint, readonly Endpoint[]>();
     const update = (name: Endpoint, addresses: readonly Endpoint[]) => {
-      resolved.set(name, addresses.map((address) => makeEndpoint({ ...name, host: address.host, port: address.port })));
+      resolved.set(
+        name,
+        addresses.map((address) => makeEndpoint({ ...name, host: address.host, port: address.port })),
+      );
       this.target.setEndpoints([...resolved.values()].flat());
       if (addresses.length > 0 || resolved.size === names.length) this.settle(true);
     };

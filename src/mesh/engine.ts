@@ -2,9 +2,10 @@
  * What is under all adapters? The engine: it makes a call of a request, runs it through the plan of its route, and
  * holds what is behind the plans. `fetch`, `request` and the dispatcher differ in what they make of the reply.
  */
+
+import type { HeaderList } from '../core/call.ts';
 import { Call } from '../core/call.ts';
 import type { CallOptions, ResolvedCallOptions } from '../core/call-options.ts';
-import type { HeaderList } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { deadlineOf } from '../core/deadline.ts';
 import { MeshError } from '../core/errors.ts';
@@ -69,7 +70,9 @@ export class MeshEngine {
     if (this.closed) throw new MeshError('INMESH_CLOSED', 'the mesh is closed');
     let plan = this.configuration.plan(authority, method, path, headers);
     if (plan === 'unknown-host') return this.unknown(request);
-    if (plan === 'no-route') throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
+    if (plan === 'no-route')
+      throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
+    if (authority.includes(':')) checkPort(authority, plan);
     const options = overrides === undefined ? plan.options : overrides.over(plan.options);
     if (options.subset !== undefined && options.subset !== plan.subset) {
       plan = this.configuration.planForSubset(plan, options.subset);
@@ -158,4 +161,15 @@ export class MeshEngine {
     this.active--;
     if (this.active === 0) this.idle?.();
   };
+}
+
+/** A URL that names a port means that port; the mesh does not send it to another. */
+function checkPort(authority: string, { service }: RoutePlan): void {
+  const port = Number(/:(\d+)$/.exec(authority)?.[1] ?? 0);
+  // A service that was found by its name with the port has it.
+  if (port === 0 || port === service.config.port || service.config.endpoints.length === 0) return;
+  const allowed = service.config.port === undefined ? 'no port' : `port ${service.config.port}`;
+  throw new MeshError('INMESH_UNKNOWN_HOST', `${authority}: the service ${service.host} has ${allowed}`, {
+    service: service.host,
+  });
 }

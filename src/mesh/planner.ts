@@ -4,8 +4,8 @@
  * under way keep theirs.
  */
 import type { CallOverrides, MeshConfig, RouteConfig } from '../config/mesh-config.ts';
-import { type ResolvedCallOptions, resolveCallOptions } from '../core/call-options.ts';
 import type { HeaderList } from '../core/call.ts';
+import { type ResolvedCallOptions, resolveCallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Filter } from '../core/filter.ts';
 import { replyOf } from '../http/reply-of.ts';

@@ -118,7 +118,10 @@ export class ServiceSet {
     const before = service.config;
     if (before.fingerprint !== config.fingerprint) service.reconfigure(config, tls ?? (config.tls && service.tls));
     else service.config = config;
-    if (JSON.stringify(before.endpoints) !== JSON.stringify(config.endpoints) || before.resolution !== config.resolution) {
+    if (
+      JSON.stringify(before.endpoints) !== JSON.stringify(config.endpoints) ||
+      before.resolution !== config.resolution
+    ) {
       feed.start(config);
     }
   }
@@ -143,7 +146,8 @@ export class ServiceSet {
         clock.clearTimer(timer);
         service.firstEndpoints = undefined;
         if (isKnown) resolve();
-        else reject(new MeshError('INMESH_UNKNOWN_HOST', `${host} is not a service of the registry`, { service: host }));
+        else
+          reject(new MeshError('INMESH_UNKNOWN_HOST', `${host} is not a service of the registry`, { service: host }));
       });
     });
     waited.catch(() => {

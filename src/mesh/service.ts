@@ -4,9 +4,9 @@
  */
 import { pickers } from '../balancing/pickers.ts';
 import type { ServiceConfig } from '../config/mesh-config.ts';
+import type { Call } from '../core/call.ts';
 import { type Endpoint, endpointKey, sameEndpoint } from '../core/endpoint.ts';
 import { events } from '../core/events.ts';
-import type { Call } from '../core/call.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Reply } from '../core/reply.ts';
 import type { CircuitBreaker } from '../resilience/circuit-breaker/circuit-breaker.ts';
@@ -20,10 +20,10 @@ import type { Transport } from '../transport/endpoint-pool.ts';
 import { attemptStack } from './attempt-stack.ts';
 import { Cluster, type ClusterSettings, type ServiceLoad } from './cluster.ts';
 import { headersFilter } from './headers-filter.ts';
-import { orCancelled } from './or-cancelled.ts';
 import { LiveMember, type MemberObserver } from './live-member.ts';
 import { loadFilter } from './load-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
+import { orCancelled } from './or-cancelled.ts';
 import type { ServiceTls } from './service-tls.ts';
 
 /** A service of the mesh. */
@@ -88,7 +88,8 @@ export class Service implements MemberObserver {
   reconfigure(config: ServiceConfig, tls: ServiceTls | undefined): void {
     const before = this.config;
     this.config = config;
-    const changed = (part: (config: ServiceConfig) => unknown) => JSON.stringify(part(before)) !== JSON.stringify(part(config));
+    const changed = (part: (config: ServiceConfig) => unknown) =>
+      JSON.stringify(part(before)) !== JSON.stringify(part(config));
     if (changed((c) => c.retryBudget)) this.budget = new RetryBudget(config.retryBudget);
     if (changed((c) => c.circuitBreaker)) this.breaker = this.makeBreaker();
     if (changed((c) => c.outlier)) this.replaceDetector();
@@ -219,8 +220,7 @@ export class Service implements MemberObserver {
         telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),
         load: loadFilter(clock),
         outlier:
-          detector &&
-          outlierFilter({ clock, detector, recordOf: (member) => this.records.get(member as LiveMember) }),
+          detector && outlierFilter({ clock, detector, recordOf: (member) => this.records.get(member as LiveMember) }),
         attemptTimeout: attemptTimeoutFilter(clock),
         headers: headersFilter(clock, parts.propagate),
       }),

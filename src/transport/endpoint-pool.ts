@@ -61,7 +61,9 @@ export class EndpointPool implements Transport {
       bodyTimeout: 0,
       headersTimeout: 0,
       keepAliveTimeout: options.idleTimeoutMs,
-      ...(options.maxRequestsPerConnection > 0 ? { maxRequestsPerClient: options.maxRequestsPerConnection } : undefined),
+      ...(options.maxRequestsPerConnection > 0
+        ? { maxRequestsPerClient: options.maxRequestsPerConnection }
+        : undefined),
     });
   }
 

@@ -10,8 +10,9 @@ import type { Dispatcher } from 'undici';
 import type { Attempt } from '../core/attempt.ts';
 import { MeshError } from '../core/errors.ts';
 import { outcomeOfHead } from '../core/outcome.ts';
+import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { Reply } from '../core/reply.ts';
-import { type IncomingHeaders, IncomingReply } from '../http/incoming-reply.ts';
+import { IncomingReply } from '../http/incoming-reply.ts';
 import { isRefusal } from './refusal.ts';
 import { type TlsErrorCodes, transportError } from './transport-errors.ts';
 
@@ -59,7 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseStart(controller: Controller, status: number, headers: IncomingHeaders, statusText?: string): void {
+  onResponseStart(controller: Controller, status: number, headers: ParsedHeaders, statusText?: string): void {
     // Informational heads (100, 103) come through here too; the final one follows.
     if (status < 200 || this.settled) return;
     const raw = (controller as unknown as { rawHeaders?: unknown }).rawHeaders;
@@ -85,7 +86,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.reply?.body.finish(Array.isArray(raw) && raw.length > 0 ? (raw as Buffer[]) : undefined);
   }
 
-  onRequestUpgrade(controller: Controller, status: number, headers: IncomingHeaders, socket: Duplex): void {
+  onRequestUpgrade(controller: Controller, status: number, headers: ParsedHeaders, socket: Duplex): void {
     if (this.settled) {
       socket.destroy();
       return;

@@ -30,7 +30,7 @@ describe('problems of a text', () => {
 
   it('tells an unknown field by its key, what is allowed, and what was meant', async () => {
     expect(await problemsOf('services:\n  - hots: a\n    host: a\n')).toEqual([
-      'a.yaml:2:5: services[0].hots: unknown field; allowed: host, endpoints, resolution, subjectAltNames, subsets, trafficPolicy; did you mean "host"?',
+      'a.yaml:2:5: services[0].hots: unknown field; allowed: host, port, endpoints, resolution, subjectAltNames, subsets, trafficPolicy; did you mean "host"?',
     ]);
   });
 

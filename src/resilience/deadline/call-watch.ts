@@ -8,7 +8,8 @@ import { callDefaults } from '../../core/call-options.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { timeoutError } from '../../core/deadline.ts';
 import type { MeshError } from '../../core/errors.ts';
-import { headerOf, type Reply } from '../../core/reply.ts';
+import { headerOf } from '../../core/parsed-headers.ts';
+import type { Reply } from '../../core/reply.ts';
 
 /**
  * How often within `bodyIdleMs` a body is looked at, so that silence is found after 1 to 1.25 of it. Looking costs

@@ -8,9 +8,11 @@ import type { Operation } from '../../core/operation.ts';
  * fails, its error is the operation's.
  *
  * @param resultOf makes what the fallback gave into a result of this kind of operation.
+ * @param answers which errors it answers. By default those of the mesh; a command's own errors are failures too.
  */
 export function fallbackFilter<O extends Operation, R>(
   resultOf: (answer: unknown, operation: O) => R | Promise<R>,
+  answers: (error: unknown) => boolean = isOurs,
 ): Filter<O, R> {
   return {
     role: 'fallback',
@@ -18,14 +20,14 @@ export function fallbackFilter<O extends Operation, R>(
       const { fallback } = operation.options;
       if (fallback === undefined) return next(operation);
       return next(operation).catch(async (error: unknown) => {
-        if (!isOurs(error)) throw error;
-        return resultOf(await fallback(error), operation);
+        if (!answers(error)) throw error;
+        return resultOf(await fallback(error as MeshError), operation);
       });
     },
   };
 }
 
 /** An error that merely has one of ours as its cause is the caller's own reason of cancellation. */
-function isOurs(error: unknown): error is MeshError {
+function isOurs(error: unknown): boolean {
   return meshErrorOf(error) === error && (error as MeshError).code !== 'INMESH_ABORTED';
 }

@@ -7,7 +7,8 @@
 import type { Sent } from '../../core/call.ts';
 import type { RetryOn, RetryOptions } from '../../core/call-options.ts';
 import type { Outcome } from '../../core/outcome.ts';
-import { headerOf, type Reply } from '../../core/reply.ts';
+import { headerOf } from '../../core/parsed-headers.ts';
+import type { Reply } from '../../core/reply.ts';
 
 /**
  * Too Early belongs to whoever sent early data (RFC 8470, 5.2). The mesh sends none, so it has nothing to repeat

@@ -1,0 +1,22 @@
+/**
+ * `inmesh/testing`: mocks for the tests of services, and simulations in virtual time.
+ *
+ * @packageDocumentation
+ */
+export { seededRandom } from '../core/random.ts';
+export {
+  callsThatDoNotEnd,
+  callsThatDoNotSettleOnce,
+  callsThatSettleLate,
+  ejectionsBeyondBounds,
+  leftovers,
+  retriesBeyondBudget,
+  unsafeRepeats,
+} from './checkers.ts';
+export type { BodyProfile, Capacity, EndpointProfile, Fault, FaultWindow } from './endpoint-profile.ts';
+export { type FakeNetwork, type FakeNetworkOptions, fakeNetwork, type ReceivedRequest } from './fake-network.ts';
+export type { FakeTransport } from './fake-transport.ts';
+export { type Latency, latency } from './latency.ts';
+export { type Simulation, type SimulationOptions, simulateMesh } from './simulate-mesh.ts';
+export type { Announcement, CallFacts, HealthSample, SimulatedCall, SimulationRecord } from './simulation-record.ts';
+export { VirtualClock } from './virtual-clock.ts';

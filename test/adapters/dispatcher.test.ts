@@ -1,0 +1,183 @@
+import { Agent, Dispatcher, FormData as UndiciFormData, pipeline, request, stream, fetch as undiciFetch } from 'undici';
+import { PassThrough, Writable } from 'node:stream';
+import { afterEach, describe, expect, it } from 'vitest';
+import { isMeshError } from '../../src/core/errors.ts';
+import { Bench, type Echo, echo } from './bench.ts';
+import { RecordingHandler } from './recording-handler.ts';
+
+const bench = new Bench();
+afterEach(() => bench.close());
+
+const origin = 'http://reviews';
+const get = { origin, path: '/', method: 'GET' } as const;
+
+async function meshTo(listener: Parameters<Bench['server']>[0]) {
+  const { address } = await bench.server(listener);
+  return bench.mesh([address]);
+}
+
+describe('mesh.dispatcher', () => {
+  it('is a Dispatcher', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    expect(mesh.dispatcher).toBeInstanceOf(Dispatcher);
+    expect(mesh.dispatcher).toBe(mesh.dispatcher);
+  });
+
+  it('starts the handler once, within dispatch, and hands on one reply', async () => {
+    const mesh = await meshTo((_request, response) => response.end('x'));
+    const handler = new RecordingHandler();
+    expect(mesh.dispatcher.dispatch(get, handler)).toBe(true);
+    expect(handler.told).toEqual(['start']);
+    await handler.done;
+    expect(handler.told).toEqual(['start', 'head 200', 'data x', 'end']);
+  });
+
+  it('starts the handler once although attempts are repeated', async () => {
+    let requests = 0;
+    const mesh = await meshTo((_request, response) => {
+      response.statusCode = ++requests < 3 ? 503 : 200;
+      response.end();
+    });
+    const handler = new RecordingHandler();
+    mesh.dispatcher.dispatch(get, handler);
+    await handler.done;
+    expect(handler.told).toEqual(['start', 'head 200', 'end']);
+    expect(requests).toBe(3);
+  });
+
+  it('gives the handler raw headers, parsed ones, and trailers', async () => {
+    const mesh = await meshTo((_request, response) => {
+      response.writeHead(200, [['Set-Cookie', 'a'], ['Set-Cookie', 'b'], ['Trailer', 'Digest']].flat());
+      response.addTrailers({ Digest: 'x' });
+      response.end('body');
+    });
+    const { headers, trailers, body } = await request(`${origin}/`, { dispatcher: mesh.dispatcher });
+    expect(headers['set-cookie']).toEqual(['a', 'b']);
+    await body.text();
+    expect(trailers).toEqual({ digest: 'x' });
+  });
+
+  it('tells wrong requests to the handler, within dispatch, without a start', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    for (const [options, code] of [
+      [{ ...get, origin: 'ftp://reviews' }, 'INMESH_REQUEST'],
+      [{ ...get, origin: 'http://details' }, 'INMESH_UNKNOWN_HOST'],
+      [{ ...get, origin: undefined }, 'INMESH_REQUEST'],
+      [{ ...get, body: 5 }, 'INMESH_REQUEST'],
+      [{ ...get, mesh: { retries: -1 } }, 'INMESH_OPTION'],
+    ] as unknown as [Dispatcher.DispatchOptions, 'INMESH_REQUEST'][]) {
+      const handler = new RecordingHandler();
+      expect(mesh.dispatcher.dispatch(options, handler)).toBe(false);
+      expect(isMeshError(handler.error, code), code).toBe(true);
+      expect(handler.told[0]).toMatch(/^error/);
+    }
+  });
+
+  it('refuses calls once the mesh is closed', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    await mesh.close();
+    const handler = new RecordingHandler();
+    mesh.dispatcher.dispatch(get, handler);
+    expect(isMeshError(handler.error, 'INMESH_CLOSED')).toBe(true);
+  });
+
+  it('close and destroy of the dispatcher leave the mesh open', async () => {
+    const mesh = await meshTo((_request, response) => response.end('x'));
+    await mesh.dispatcher.close();
+    await mesh.dispatcher.destroy();
+    await new Promise<void>((resolve) => mesh.dispatcher.close(resolve));
+    expect((await mesh.request(`${origin}/`)).statusCode).toBe(200);
+  });
+
+  it('takes the limits of undici for those of the mesh', async () => {
+    const mesh = await meshTo(() => {});
+    const head = request(`${origin}/`, { dispatcher: mesh.dispatcher, headersTimeout: 20 });
+    await expect(head).rejects.toSatisfy((error) => isMeshError(error, 'INMESH_HEAD_TIMEOUT'));
+    const quiet = await meshTo((_request, response) => {
+      response.write('x');
+    });
+    const { body } = await request(`${origin}/`, { dispatcher: quiet.dispatcher, bodyTimeout: 20 });
+    await expect(body.text()).rejects.toSatisfy((error) => isMeshError(error, 'INMESH_BODY_IDLE'));
+  });
+
+  it('takes overrides of a call, and of a view', async () => {
+    const mesh = await meshTo(() => {});
+    const options = { dispatcher: mesh.dispatcher, mesh: { timeoutMs: 20 } };
+    await expect(request(`${origin}/`, options as object)).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
+    const { dispatcher } = mesh.with({ timeoutMs: 20 });
+    await expect(request(`${origin}/`, { dispatcher })).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
+  });
+});
+
+describe('clients over mesh.dispatcher', () => {
+  it('undici.request sends query, headers and body', async () => {
+    const mesh = await meshTo(echo);
+    const { body } = await request(`${origin}/a`, {
+      dispatcher: mesh.dispatcher,
+      method: 'POST',
+      query: { q: 'x y' },
+      headers: { 'X-A': '1' },
+      body: 'text',
+    });
+    const seen = (await body.json()) as Echo;
+    expect([seen.method, seen.url, seen.headers['x-a'], seen.headers.host, seen.body]).toEqual(['POST', '/a?q=x+y', '1', 'reviews', 'text']);
+  });
+
+  it('undici.stream and undici.pipeline pass a body through', async () => {
+    const mesh = await meshTo(echo);
+    const chunks: string[] = [];
+    await stream(`${origin}/`, { dispatcher: mesh.dispatcher, method: 'GET' }, () => {
+      return new Writable({ write: (chunk, _encoding, done) => done(void chunks.push(String(chunk))) });
+    });
+    expect(JSON.parse(chunks.join('')).method).toBe('GET');
+    const duplex = pipeline(`${origin}/`, { dispatcher: mesh.dispatcher, method: 'POST' }, ({ body }) => body.pipe(new PassThrough()));
+    duplex.end('piped');
+    let text = '';
+    for await (const chunk of duplex) text += chunk;
+    expect(JSON.parse(text).body).toBe('piped');
+  });
+
+  it.each([
+    ['built-in fetch', (url: string, dispatcher: Dispatcher, init: object) => fetch(url, { dispatcher, ...init } as RequestInit)],
+    ['undici.fetch', (url: string, dispatcher: Dispatcher, init: object) => undiciFetch(url, { dispatcher, ...init } as object)],
+  ])('%s sends, follows redirects and gives our error as cause', async (_name, send) => {
+    const mesh = await meshTo((request, response) => {
+      if (request.url !== '/moved') return echo(request, response);
+      return response.writeHead(302, { location: '/there' }).end();
+    });
+    const response = await send(`${origin}/moved`, mesh.dispatcher, {});
+    expect([(await (response.json() as Promise<Echo>)).url, response.redirected]).toEqual(['/there', true]);
+    const posted = await send(`${origin}/`, mesh.dispatcher, { method: 'POST', body: 'text' });
+    expect(((await posted.json()) as Echo).body).toBe('text');
+    await expect(send('http://unknown/', mesh.dispatcher, {})).rejects.toMatchObject({
+      name: 'TypeError',
+      message: 'fetch failed',
+      cause: { code: 'INMESH_UNKNOWN_HOST' },
+    });
+  });
+
+  it('forms of undici and of the platform are sent as forms', async () => {
+    const mesh = await meshTo(echo);
+    for (const Form of [FormData, UndiciFormData]) {
+      const form = new Form();
+      form.append('a', '1');
+      const { body } = await request(`${origin}/`, { dispatcher: mesh.dispatcher, method: 'POST', body: form as UndiciFormData });
+      const seen = (await body.json()) as Echo;
+      const read = await new Response(seen.body, { headers: { 'content-type': seen.headers['content-type'] as string } }).formData();
+      expect([...read]).toEqual([['a', '1']]);
+    }
+  });
+
+  it('composes with interceptors', async () => {
+    const mesh = await meshTo(echo);
+    let dispatched = 0;
+    const dispatcher = mesh.dispatcher.compose((dispatch) => (options, handler) => {
+      dispatched++;
+      return dispatch(options, handler);
+    });
+    const { body } = await request(`${origin}/`, { dispatcher });
+    await body.dump();
+    expect(dispatched).toBe(1);
+    await new Agent().close();
+  });
+});

@@ -1,0 +1,120 @@
+/**
+ * Which meshes are simulated? Small ones with narrow limits, so that a few dozen calls meet queues, ejections, open
+ * breakers and spent budgets.
+ */
+import type { MeshDocument } from '../../src/config/schema.ts';
+import { type Dice, given } from './dice.ts';
+
+type Service = NonNullable<MeshDocument['services']>[number];
+type Policy = NonNullable<Service['trafficPolicy']>;
+
+/** What stays the same when a service is configured anew: its budget counts over such a change only if it is not one. */
+export interface ServiceShape {
+  readonly host: string;
+  readonly endpoints: number;
+  readonly retryBudget: Policy['retryBudget'];
+}
+
+/** One to five services of one to eight endpoints. */
+export function randomShapes(dice: Dice): ServiceShape[] {
+  return Array.from({ length: dice.integer(1, 5) }, (_, index) => ({
+    host: `service-${index + 1}`,
+    endpoints: dice.integer(1, 8),
+    retryBudget: dice.maybe(0.5, () => ({
+      percent: dice.pick(0, 10, 20, 100),
+      minRetriesPerSecond: dice.pick(0, 1, 3, 10),
+    })),
+  }));
+}
+
+/** The address of an endpoint, counted from 1. */
+export function addressOf(host: string, endpoint: number): string {
+  return `10.0.${host.slice('service-'.length)}.${endpoint}:80`;
+}
+
+/** A document over `shapes`; another one each time. */
+export function randomDocument(dice: Dice, shapes: readonly ServiceShape[]): MeshDocument {
+  const routed = dice.maybe(0.3, () => ({
+    hosts: [shapes[0]!.host],
+    http: [
+      given({
+        route: [
+          { destination: { host: shapes[0]!.host, subset: 'v1' }, weight: dice.integer(1, 9) },
+          { destination: { host: shapes[0]!.host, subset: 'v2' }, weight: dice.integer(0, 9) },
+        ],
+        timeout: dice.maybe(0.3, () => `${dice.integer(80, 600)}ms`),
+        circuitBreaker: dice.maybe(0.3, () => randomBreaker(dice)),
+      }),
+    ],
+  }));
+  return given({
+    services: shapes.map((shape) => randomService(dice, shape)),
+    routes: routed && [routed],
+  });
+}
+
+function randomService(dice: Dice, shape: ServiceShape): Service {
+  const present = Array.from({ length: shape.endpoints }, (_, index) => index + 1).filter(() => dice.chance(0.85));
+  return given({
+    host: shape.host,
+    endpoints: present.map((endpoint) =>
+      given({
+        address: addressOf(shape.host, endpoint),
+        labels: { version: endpoint % 2 === 1 ? 'v1' : 'v2' },
+        weight: dice.maybe(0.2, () => dice.integer(0, 3)),
+      }),
+    ),
+    subsets: [
+      { name: 'v1', labels: { version: 'v1' } },
+      { name: 'v2', labels: { version: 'v2' } },
+    ],
+    trafficPolicy: randomPolicy(dice, shape),
+  });
+}
+
+function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
+  return given({
+    loadBalancer: given({
+      simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'),
+      panicThreshold: dice.maybe(0.3, () => dice.pick(0, 30, 100)),
+    }),
+    connectionPool: dice.maybe(0.5, () => ({
+      tcp: { maxConnections: dice.integer(1, 4), connectTimeout: `${dice.integer(20, 400)}ms` },
+      http: { http1MaxPendingRequests: dice.integer(0, 6), http2MaxRequests: dice.integer(1, 12) },
+    })),
+    outlierDetection: dice.pick<Policy['outlierDetection']>(
+      undefined,
+      { disabled: true },
+      {
+        consecutive5xxErrors: dice.integer(1, 3),
+        consecutiveLocalOriginFailures: dice.integer(1, 3),
+        interval: `${dice.integer(50, 500)}ms`,
+        baseEjectionTime: `${dice.integer(50, 1000)}ms`,
+        maxEjectionPercent: dice.pick(0, 10, 50, 100),
+      },
+    ),
+    retryBudget,
+    timeout: dice.maybe(0.3, () => dice.pick<string | false>('80ms', '400ms', '2s', false)),
+    headTimeout: dice.maybe(0.2, () => dice.pick<string | false>('60ms', '1s', false)),
+    bodyIdleTimeout: dice.maybe(0.3, () => dice.pick<string | false>('40ms', '500ms', false)),
+    retries: dice.maybe(0.5, () =>
+      given({
+        max: dice.integer(0, 4),
+        perTryTimeout: dice.maybe(0.4, () => `${dice.integer(10, 80)}ms`),
+        retryOn: dice.maybe(0.3, () => dice.pick('5xx,reset,connect-failure', '503,retriable-4xx', 'gateway-error,refused-stream')),
+        backoff: dice.maybe(0.4, () => ({ baseInterval: `${dice.integer(1, 40)}ms` })),
+      }),
+    ),
+    circuitBreaker: dice.maybe(0.3, () => randomBreaker(dice)),
+  });
+}
+
+function randomBreaker(dice: Dice): NonNullable<Policy['circuitBreaker']> {
+  return {
+    consecutiveErrors: dice.integer(0, 4),
+    errorPercent: dice.pick(10, 30, 80),
+    minRequests: dice.integer(1, 10),
+    window: '1s',
+    openTime: `${dice.integer(20, 800)}ms`,
+  };
+}
