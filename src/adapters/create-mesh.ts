@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
+import { MeshError } from '../core/errors.ts';
 import { systemRandom } from '../core/random.ts';
 import { createEngine, type EngineHandle, type EngineParts, type MeshOptions } from '../mesh/create-engine.ts';
 import { Overrides } from '../mesh/overrides.ts';
@@ -120,10 +121,11 @@ function makeView<S extends string>(handle: EngineHandle, view: Overrides | unde
 async function close(handle: EngineHandle, uninstalls: Set<() => void>, timeoutMs: number): Promise<void> {
   const { engine, clock } = handle;
   for (const uninstall of [...uninstalls]) uninstall();
-  let overdue = false;
+  const reason = new MeshError('INMESH_CLOSED', `the mesh was closed, and the call was not over after ${timeoutMs} ms`);
   await new Promise<void>((resolve) => {
     const timer = clock.setTimer(() => {
-      overdue = true;
+      // Before its connection breaks, so that it is not repeated.
+      engine.cancelAll(reason);
       resolve();
     }, timeoutMs);
     void engine.drain().then(() => {
@@ -131,7 +133,8 @@ async function close(handle: EngineHandle, uninstalls: Set<() => void>, timeoutM
       resolve();
     });
   });
-  if (overdue) await engine.configuration.services.destroy(new Error('the mesh is closed'));
+  // No call is left; what a cancelled one still waits for (a connection that nobody answers) is not waited for.
+  await engine.configuration.services.destroy(reason);
   await engine.configuration.close();
   await handle.closeParts();
 }

@@ -10,6 +10,7 @@ import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import type { Call } from '../core/call.ts';
 import type { CallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
+import { formAsBlob, withTypeOf } from '../http/body-type.ts';
 import { type HeaderInput, toHeaderList } from '../http/header-list.ts';
 import type { BodyInput } from '../http/request-body.ts';
 import { parseTarget, pathWithQuery, type Target } from '../http/target.ts';
@@ -58,13 +59,14 @@ export class MeshDispatcher extends Dispatcher {
   /** The call, or `undefined` for a request that goes on as if there were no mesh. */
   private start(options: Options): Call | undefined {
     const target = this.targetOf(options.origin);
+    const body = formAsBlob(options.body as BodyInput);
     return this.engine.start({
       secure: target.secure,
       authority: target.authority,
       path: options.query ? pathWithQuery(options.path, options.query) : options.path,
       method: options.method,
-      headers: toHeaderList(options.headers as HeaderInput),
-      body: options.body as BodyInput,
+      headers: withTypeOf(body, toHeaderList(options.headers as HeaderInput)),
+      body,
       overrides: this.engine.overrides(this.view, overridesOf(options)),
       upgrade: typeof options.upgrade === 'string' ? options.upgrade : undefined,
       passUnknown: this.unknown !== undefined,

@@ -60,24 +60,24 @@ const defaults: HeaderList = Object.freeze([
 /** @throws TypeError as fetch does. */
 export function readFetchInput(input: string | URL | Request, init: RequestInit | undefined): FetchRequest {
   if (input instanceof Request) return readRequest(input, init);
-  const url = typeof input === 'string' ? input : input.href;
+  const url = String(input);
   if (init === undefined) return new FetchRequest(url, 'GET', defaults, null, undefined, 'follow', 0);
   const method = methodOf(init.method);
   const [body, contentType] = readBody(init.body ?? null, init);
-  if (body !== null && (method === 'GET' || method === 'HEAD')) {
-    throw new TypeError('Request with GET/HEAD method cannot have body.');
-  }
+  requireBodyless(method, body);
   const headers = headersOf(init.headers, contentType);
   return new FetchRequest(url, method, headers, body, init.signal ?? undefined, redirectOf(init.redirect), 0);
 }
 
 function readRequest(request: Request, init: RequestInit | undefined): FetchRequest {
   const own = init?.body ?? null;
-  if (own === null && request.bodyUsed) throw new TypeError('Cannot construct a Request with a used body.');
+  if (own === null && request.body !== null) requireUnread(request.body);
   const [body, contentType] = own === null ? [request.body as BodyInput, undefined] : readBody(own, init ?? {});
   const method = init?.method === undefined ? request.method : methodOf(init.method);
+  requireBodyless(method, body);
   const headers = headersOf(init?.headers ?? request.headers, contentType);
-  const signal = init?.signal ?? request.signal;
+  // `signal: null` takes the signal of the request away.
+  const signal = init?.signal === undefined ? request.signal : (init.signal ?? undefined);
   return new FetchRequest(
     request.url,
     method,
@@ -125,12 +125,20 @@ function readBody(body: NonNullable<RequestInit['body']> | null, init: RequestIn
     if ((init as { duplex?: string }).duplex !== 'half') {
       throw new TypeError('RequestInit: duplex option is required when sending a body.');
     }
-    if (body instanceof ReadableStream && (body.locked || Readable.isDisturbed(body as never))) {
-      throw new TypeError('Response body object should not be disturbed or locked');
-    }
+    if (body instanceof ReadableStream) requireUnread(body);
     return [body as AsyncIterable<Uint8Array>, undefined];
   }
   return [String(body), 'text/plain;charset=UTF-8'];
+}
+
+function requireBodyless(method: string, body: BodyInput): void {
+  if (body === null || (method !== 'GET' && method !== 'HEAD')) return;
+  throw new TypeError('Request with GET/HEAD method cannot have body.');
+}
+
+function requireUnread(stream: { readonly locked: boolean }): void {
+  if (!stream.locked && !Readable.isDisturbed(stream as never)) return;
+  throw new TypeError('Response body object should not be disturbed or locked');
 }
 
 const plainValue = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
@@ -149,6 +157,8 @@ function headersOf(init: RequestInit['headers'] | undefined, contentType: string
     return true;
   };
   if (contentType !== undefined && missing('content-type')) list.push('content-type', contentType);
+  // A part of a compressed body cannot be decoded.
+  if (!missing('range') && missing('accept-encoding')) list.push('accept-encoding', 'identity');
   for (let index = 0; index < defaults.length; index += 2) {
     if (missing(defaults[index] as string)) list.push(defaults[index] as string, defaults[index + 1] as string);
   }

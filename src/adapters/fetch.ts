@@ -15,6 +15,8 @@ import { type FetchRequest, readFetchInput } from './fetch-input.ts';
 import { redirected } from './fetch-redirect.ts';
 import type { ServiceUrl } from './service-url.ts';
 
+type FetchInput = string | URL | Request;
+
 /** `RequestInit`, and the overrides of this call. */
 export type MeshRequestInit = RequestInit & { mesh?: CallOptions };
 
@@ -45,7 +47,7 @@ function send(
   engine: MeshEngine,
   overrides: Overrides | undefined,
   request: FetchRequest,
-  input: string | URL | Request,
+  input: FetchInput,
   init: MeshRequestInit | undefined,
 ): Promise<Response> {
   const target = parseTarget(request.url);
@@ -60,11 +62,7 @@ function send(
       body: request.body,
       overrides,
     });
-  // Another scheme (data:, blob:), or ALLOW_ANY: as if there were no mesh.
-  if (call === undefined) {
-    const { mesh: _, ...rest } = init ?? {};
-    return globalThis.fetch(request.hops === 0 ? input : request.url, rest);
-  }
+  if (call === undefined) return passOn(request, input, init);
   const { signal } = request;
   const replied = signal === undefined ? engine.run(call) : cancelBySignal(call, signal, engine.run);
   return replied.then(
@@ -72,12 +70,31 @@ function send(
       if (reply.status < 300 || reply.status > 399) return toResponse(request, reply);
       const next = redirected(request, reply);
       if (next === undefined) return toResponse(request, reply);
-      return next instanceof Error
-        ? Promise.reject(next)
-        : reply.body.dump().then(() => send(engine, overrides, next, input, init).catch(rethrow));
+      if (next instanceof Error) throw next;
+      void reply.body.dump();
+      try {
+        return send(engine, overrides, next, input, init);
+      } catch (error) {
+        throw fetchError(error);
+      }
     },
-    (error) => Promise.reject(fetchError(error)),
+    (error) => {
+      throw fetchError(error);
+    },
   );
+}
+
+/** Another scheme (data:, blob:), or ALLOW_ANY: as if there were no mesh. */
+function passOn(request: FetchRequest, input: FetchInput, init: MeshRequestInit | undefined): Promise<Response> {
+  const { mesh: _, ...rest } = init ?? {};
+  if (request.hops === 0) return globalThis.fetch(input, rest);
+  // The caller's method, headers and credentials were for where the redirects began.
+  const { url, method, body, signal = null } = request;
+  const headers: [string, string][] = [];
+  for (let index = 0; index < request.headers.length; index += 2) {
+    headers.push([request.headers[index] as string, request.headers[index + 1] as string]);
+  }
+  return globalThis.fetch(url, { method, headers, body: body as NonNullable<RequestInit['body']> | null, signal });
 }
 
 function toResponse(request: FetchRequest, reply: Reply): Response {
@@ -94,12 +111,7 @@ function discardSilently(reply: Reply): void {
   if (!reply.body.complete) void reply.body.dump(0);
 }
 
-function rethrow(error: unknown): never {
-  throw error;
-}
-
-/** fetch's error for ours; the caller's own reason of cancellation stays what it is. */
+/** fetch's error for ours; the caller's own reason of cancellation stays what it is, whatever its cause. */
 function fetchError(error: unknown): unknown {
-  if (error instanceof TypeError || meshErrorOf(error) === undefined) return error;
-  return new TypeError('fetch failed', { cause: error });
+  return error !== undefined && meshErrorOf(error) === error ? new TypeError('fetch failed', { cause: error }) : error;
 }

@@ -91,10 +91,12 @@ export class Forwarding implements BodySink {
     } catch (error) {
       handler?.onResponseError?.(this as unknown as Controller, error as Error);
     }
+    this.forgetHeaders();
   }
 
   error(error: unknown): void {
     this.release()?.onResponseError?.(this as unknown as Controller, error as Error);
+    this.forgetHeaders();
   }
 
   private head(reply: Reply): void {
@@ -145,6 +147,11 @@ export class Forwarding implements BodySink {
       reply.body.destroy(error);
       handler?.onResponseError?.(this as unknown as Controller, error as Error);
     }
+  }
+
+  private forgetHeaders(): void {
+    this.rawHeaders = null;
+    this.rawTrailers = null;
   }
 
   /** The handler, for its last event; whatever comes later finds none. */

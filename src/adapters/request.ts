@@ -6,6 +6,7 @@ import { type Dispatcher, request as undiciRequest } from 'undici';
 import type { CallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Reply } from '../core/reply.ts';
+import { formAsBlob, withTypeOf } from '../http/body-type.ts';
 import { type HeaderInput, toHeaderList } from '../http/header-list.ts';
 import type { BodyInput } from '../http/request-body.ts';
 import { parseTarget, pathWithQuery } from '../http/target.ts';
@@ -49,13 +50,14 @@ export function makeRequest(engine: MeshEngine, view: Overrides | undefined): Me
     try {
       const target = parseTarget(url);
       if (target === undefined) throw new MeshError('INMESH_REQUEST', `${String(url)} is neither http nor https`);
+      const body = formAsBlob(options.body);
       const call = engine.start({
         secure: target.secure,
         authority: target.authority,
         path: options.query === undefined ? target.path : pathWithQuery(target.path, options.query),
         method: options.method ?? 'GET',
-        headers: toHeaderList(options.headers),
-        body: options.body,
+        headers: withTypeOf(body, toHeaderList(options.headers)),
+        body,
         overrides: engine.overrides(view, options.mesh),
       });
       if (call === undefined) return passOn(url, options);
@@ -75,7 +77,7 @@ const toResult = (reply: Reply) => new MeshRequestResult(reply, null);
 /** ALLOW_ANY: a host that the mesh does not know is called as if there were no mesh. */
 async function passOn(url: string | URL, options: MeshRequestOptions): Promise<MeshRequestResult> {
   const { mesh: _, body, ...rest } = options;
-  const made = typeof body === 'function' ? body() : body;
+  const made = formAsBlob(typeof body === 'function' ? body() : body);
   return (await undiciRequest(url, {
     ...rest,
     body: made,

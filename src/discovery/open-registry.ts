@@ -37,13 +37,26 @@ export function openRegistry(registry: string | object, parts: RegistryParts): R
   } else if (isRegistry(registry)) {
     return registry;
   } else if (typeof registry === 'object' && registry !== null) {
-    return new MemoryRegistry(registry);
+    return inline(registry);
   }
   const known = [...drivers.keys()].map((scheme) => `${scheme}:`).join(', ');
   throw new MeshError(
     'INMESH_OPTION',
     `option registry is ${describe(registry)}; allowed: an address that starts with ${known}, a document or a Registry`,
   );
+}
+
+/**
+ * Nobody else holds it, so nobody will name endpoints that its document lacks: without `watchEndpoints` the mesh knows
+ * at once that a host is none of its services, and need not ask.
+ */
+function inline(document: object): Registry {
+  const registry = new MemoryRegistry(document);
+  return {
+    name: registry.name,
+    watchDocuments: (sink) => registry.watchDocuments(sink),
+    close: () => registry.close(),
+  };
 }
 
 /** The scheme says enough: what follows may hold a password. */

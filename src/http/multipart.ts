@@ -5,6 +5,11 @@
 
 const crlf = '\r\n';
 
+/** Whether `input` is a form: of the platform, or of any copy of undici. */
+export function isFormData(input: object): input is FormData {
+  return (input as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'FormData';
+}
+
 /** `form` as a Blob whose type names the boundary. */
 export function multipartBlob(form: FormData): Blob {
   const boundary = `----inmesh-${crypto.randomUUID()}`;

@@ -12,11 +12,16 @@ const noControl = { pause() {}, resume() {}, abort() {} };
 /** A complete reply with what `answer` says: a `Response`, or any value for JSON. */
 export async function replyOf(answer: unknown): Promise<Reply> {
   const response = answer instanceof Response ? answer : Response.json(answer ?? null);
-  const headers: Record<string, string | string[]> = Object.fromEntries(response.headers);
-  const cookies = response.headers.getSetCookie();
-  if (cookies.length > 0) headers['set-cookie'] = cookies;
   const bytes = Buffer.from(await response.arrayBuffer());
-  return madeReply(response.status, headers, bytes, response.statusText);
+  return madeReply(response.status, parsedHeadersOf(response), bytes, response.statusText);
+}
+
+/** The headers of a `Response` as undici parses those of a server. */
+export function parsedHeadersOf({ headers }: Response): ParsedHeaders {
+  const parsed: Record<string, string | string[]> = Object.fromEntries(headers);
+  const cookies = headers.getSetCookie();
+  if (cookies.length > 0) parsed['set-cookie'] = cookies;
+  return parsed;
 }
 
 /** A complete reply of these parts. */

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import type { BodySource, ReplayableBody } from '../core/call.ts';
 import { MeshError } from '../core/errors.ts';
 import { BodyTee } from './body-tee.ts';
+import { isFormData, multipartBlob } from './multipart.ts';
 
 /** A request body in any form that `mesh.request` takes. A function is asked for a new body at each attempt. */
 export type BodyInput =
@@ -37,16 +38,12 @@ export function replayableBody(input: BodyInput, idempotent: boolean): Replayabl
   if (input instanceof ArrayBuffer) return new KeptBody(new Uint8Array(input), input.byteLength);
   if (typeof input === 'function') return new FactoryBody(input);
   if (input instanceof Blob) return new KeptBody(input as unknown as BodySource, input.size);
-  if (isFormData(input)) return new KeptBody(input as unknown as BodySource, undefined);
+  if (isFormData(input)) return replayableBody(multipartBlob(input), idempotent);
   if (typeof input === 'object' && isIterable(input)) return new StreamBody(input, idempotent);
   throw new MeshError(
     'INMESH_REQUEST',
     'the body must be a string, bytes, a Blob, FormData, a stream, an iterable of bytes, or a function that makes one',
   );
-}
-
-function isFormData(input: object): input is FormData {
-  return (input as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'FormData';
 }
 
 function isIterable(input: object): input is AsyncIterable<Uint8Array> {

@@ -6,6 +6,7 @@ import type { Filter } from '../core/filter.ts';
 import type { Reply } from '../core/reply.ts';
 import { composeStack, type Stack } from '../core/stack.ts';
 import type { LiveMember } from './live-member.ts';
+import { sentFilter } from './sent-filter.ts';
 
 /** The layers of an attempt. */
 export interface AttemptFilters {
@@ -28,8 +29,10 @@ export function attemptStack(filters: AttemptFilters): Stack<Attempt, Reply> {
       filters.outlier,
       // Asks the options of each attempt; without perTryTimeoutMs it adds nothing.
       filters.attemptTimeout,
-      // Last, so that the remaining time is what remains when the request is sent.
+      // Late, so that the remaining time is what remains when the request is sent.
       filters.headers,
+      // Innermost: all above may ask how far the attempt came.
+      sentFilter,
     ],
     (attempt) => (attempt.member as LiveMember).transport.send(attempt),
   );

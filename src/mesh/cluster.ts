@@ -119,18 +119,7 @@ export class Cluster {
     call.lastMember = member;
     call.attempts++;
     const attempt = new Attempt(call, call.attempts, member, now);
-    return this.settings.stack.run(attempt).then(
-      (reply) => {
-        call.lastSent = attempt.sent;
-        return reply;
-      },
-      (error) => {
-        call.lastSent = attempt.sent;
-        // What never left the process is no attempt.
-        if (attempt.sent === 'none') call.attempts--;
-        throw error;
-      },
-    );
+    return this.settings.stack.run(attempt);
   }
 
   private has(member: LiveMember): boolean {

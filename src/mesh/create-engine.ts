@@ -20,6 +20,7 @@ import { warn } from '../telemetry/warn.ts';
 import { CertificateSources } from '../tls/certificate-sources.ts';
 import { EndpointPool } from '../transport/endpoint-pool.ts';
 import { breakerPart } from './breaker-part.ts';
+import { ActiveCalls } from './active-calls.ts';
 import { Configuration } from './configuration.ts';
 import { MeshEngine } from './engine.ts';
 import { inboundContext } from './inbound-context.ts';
@@ -77,6 +78,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
   const random = options.random ?? systemRandom;
   const registry = openRegistry(options.registry, { clock, random });
   const metrics = new MetricsRegistry();
+  const calls = new ActiveCalls();
   const inbound = () => inboundContext.getStore()?.propagated;
   const mode = options.tracing ?? 'mesh';
   const traces = new Traces({ mode, inbound });
@@ -87,6 +89,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     clock,
     random,
     metrics,
+    calls,
     warn,
     certificates: new CertificateSources({ clock }),
     connect: own.connect ?? ((endpoint, config, secure) => new EndpointPool(endpoint, config.transport, clock, secure)),
@@ -118,7 +121,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     await closeParts();
     throw error;
   }
-  return { engine: new MeshEngine(configuration, clock), metrics, clock, registry, closeParts };
+  return { engine: new MeshEngine(configuration, clock, calls), metrics, clock, registry, closeParts };
 }
 
 const known: readonly (keyof MeshOptions)[] = [

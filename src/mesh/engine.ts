@@ -12,6 +12,7 @@ import { MeshError } from '../core/errors.ts';
 import type { Reply } from '../core/reply.ts';
 import { isIdempotent } from '../http/method.ts';
 import { type BodyInput, replayableBody } from '../http/request-body.ts';
+import type { ActiveCalls } from './active-calls.ts';
 import type { Configuration } from './configuration.ts';
 import { inboundContext } from './inbound-context.ts';
 import { Overrides } from './overrides.ts';
@@ -38,18 +39,18 @@ class PlannedCall extends Call {
   plan!: RoutePlan;
 }
 
+/** Why the body of a request is not read on. */
 /** The mesh without its adapters. */
 export class MeshEngine {
   readonly configuration: Configuration;
   private readonly clock: Clock;
-  /** Calls whose reply has not ended. */
-  private active = 0;
+  private readonly calls: ActiveCalls;
   private closed = false;
-  private idle: (() => void) | undefined = undefined;
 
-  constructor(configuration: Configuration, clock: Clock) {
+  constructor(configuration: Configuration, clock: Clock, calls: ActiveCalls) {
     this.configuration = configuration;
     this.clock = clock;
+    this.calls = calls;
   }
 
   /** The overrides of a call: those of its view, with those given with it laid over. */
@@ -84,19 +85,17 @@ export class MeshEngine {
   }
 
   /** Sends a call of {@link start}. Settles at the head of the reply, with a mesh error, or the reason of a cancellation. */
-  readonly run = (call: Call): Promise<Reply> => {
-    this.active++;
-    const running = (call as PlannedCall).plan.run(call);
-    return call.body === null ? running.then(this.onReply, this.onError) : this.withBody(call, running);
-  };
+  readonly run = (call: Call): Promise<Reply> => (call as PlannedCall).plan.run(call);
 
   /** Refuses new calls, and resolves when those under way are over. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     this.closed = true;
-    if (this.active === 0) return;
-    await new Promise<void>((resolve) => {
-      this.idle = resolve;
-    });
+    return this.calls.idle();
+  }
+
+  /** Ends the calls under way. */
+  cancelAll(reason: MeshError): void {
+    this.calls.cancelAll(reason);
   }
 
   private makeCall(request: CallRequest, plan: RoutePlan, options: ResolvedCallOptions): Call {
@@ -131,36 +130,6 @@ export class MeshEngine {
       `${request.authority} is not a service of the registry; known are ${this.configuration.knownHosts()}`,
     );
   }
-
-  /** A body has to be let go of: when the call is committed, and when it is over. */
-  private withBody(call: Call, running: Promise<Reply>): Promise<Reply> {
-    return running.then(
-      (reply) => {
-        call.body?.release();
-        reply.onEnd(() => call.body?.discard(new MeshError('INMESH_ABORTED', 'the call is over')));
-        return this.onReply(reply);
-      },
-      (error) => {
-        call.body?.discard(error);
-        return this.onError(error);
-      },
-    );
-  }
-
-  private readonly onReply = (reply: Reply): Reply => {
-    reply.onEnd(this.onEnd);
-    return reply;
-  };
-
-  private readonly onError = (error: unknown): never => {
-    this.onEnd();
-    throw error;
-  };
-
-  private readonly onEnd = (): void => {
-    this.active--;
-    if (this.active === 0) this.idle?.();
-  };
 }
 
 /** A URL that names a port means that port; the mesh does not send it to another. */

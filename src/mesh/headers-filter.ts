@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import { remainingMs, remainingTimeHeader } from '../core/deadline.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Reply } from '../core/reply.ts';
+import { tapFilter } from '../core/tap.ts';
 
 /** Tells a server, and the meshes behind it, that a request is a repeat. Envoy's name. */
 export const attemptCountHeader = 'x-envoy-attempt-count';
@@ -17,9 +18,9 @@ export type Propagate = (attempt: Attempt, headers: HeaderList) => HeaderList;
 
 /** Completes the headers of an attempt. */
 export function headersFilter(clock: Clock, propagate: Propagate): Filter<Attempt, Reply> {
-  return {
+  return tapFilter<Attempt, Reply, undefined>({
     role: 'headers',
-    apply: (attempt, next) => {
+    before: (attempt) => {
       const { call } = attempt;
       const headers = withHost(call.authority, call.headers);
       if (call.deadline !== Number.POSITIVE_INFINITY) {
@@ -27,9 +28,11 @@ export function headersFilter(clock: Clock, propagate: Propagate): Filter<Attemp
       }
       if (attempt.number > 1) replace(headers, attemptCountHeader, String(attempt.number));
       attempt.headers = propagate(attempt, headers);
-      return next(attempt);
+      return undefined;
     },
-  };
+    succeeded() {},
+    failed() {},
+  });
 }
 
 function withHost(authority: string, own: HeaderList): string[] {

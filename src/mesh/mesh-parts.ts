@@ -13,6 +13,7 @@ import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import type { CertificateSources } from '../tls/certificate-sources.ts';
 import type { SecureTransport, Transport } from '../transport/endpoint-pool.ts';
+import type { ActiveCalls } from './active-calls.ts';
 import type { Propagate } from './headers-filter.ts';
 
 /** Makes the connections to an endpoint. */
@@ -29,6 +30,8 @@ export interface MeshParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly connect: Connect;
+  /** The calls under way. */
+  readonly calls: ActiveCalls;
   readonly certificates: CertificateSources;
   readonly metrics: MetricsRegistry;
   readonly telemetry: (metrics: ServiceMetrics) => Omit<TelemetryFilterOptions, 'secure'>;

@@ -105,6 +105,7 @@ export class Planner {
       rule,
       options: this.optionsOf(service.config.call, rule?.call),
       filters: {
+        active: this.parts.calls.filter,
         policy: policyFilter,
         telemetry: callTelemetryFilter({ ...telemetry(service.metrics), secure: service.config.tls !== undefined }),
         fallback: fallbackFilter(replyOf),

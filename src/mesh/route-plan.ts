@@ -13,6 +13,7 @@ import type { Service } from './service.ts';
 
 /** The layers that a plan composes; those that a call needs or not are picked by its options. */
 export interface PlanFilters {
+  readonly active: Filter;
   readonly policy: Filter;
   readonly telemetry: Filter;
   readonly fallback: Filter;
@@ -77,7 +78,9 @@ export class RoutePlan {
     const { filters } = this;
     return composeStack<Call, Reply>(
       [
-        // A policy of the caller's own is around everything that is ours.
+        // A mesh closes when nobody is left here.
+        filters.active,
+        // A policy of the caller's own is around everything that makes the call what it is.
         (key & features.policy) !== 0 && filters.policy,
         // Sees what the caller sees.
         filters.telemetry,

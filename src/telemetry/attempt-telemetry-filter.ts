@@ -8,8 +8,10 @@ import { events } from '../core/events.ts';
 import type { Filter } from '../core/filter.ts';
 import { type Outcome, outcomeOfError } from '../core/outcome.ts';
 import type { Reply } from '../core/reply.ts';
+import { tapFilter } from '../core/tap.ts';
 import type { TelemetryFilterOptions } from './call-telemetry-filter.ts';
 import { log, logAttempt } from './log.ts';
+import type { OperationTrace } from './operation-trace.ts';
 
 /** Counts, times, traces and announces attempts. The outermost filter of an attempt stack. */
 export function attemptTelemetryFilter(options: TelemetryFilterOptions): Filter<Attempt, Reply> {
@@ -27,27 +29,25 @@ export function attemptTelemetryFilter(options: TelemetryFilterOptions): Filter<
     }
   };
 
-  return {
+  return tapFilter<Attempt, Reply, OperationTrace | undefined>({
     role: 'telemetry',
-    apply: async (attempt, next) => {
+    before: (attempt) => {
       if (attempt.number > 1) metrics.retries += 1;
       if (events.attemptStart.hasSubscribers) {
         const endpoint = endpointKey(attempt.member.endpoint);
         events.attemptStart.publish({ service: attempt.name, endpoint, attempt });
       }
-      const trace = traces.startAttempt(attempt, secure);
-      let reply: Reply;
-      try {
-        reply = await (trace === undefined ? next(attempt) : trace.run(next, attempt));
-      } catch (error) {
-        const outcome = outcomeOfError(error);
-        judged(attempt, undefined, outcome, error);
-        trace?.end(undefined, outcome, error);
-        throw error;
-      }
+      return traces.startAttempt(attempt, secure);
+    },
+    around: (trace, next, attempt) => (trace === undefined ? next(attempt) : trace.run(next, attempt)),
+    succeeded: (attempt, trace, reply) => {
       judged(attempt, reply.status, reply.outcome, undefined);
       if (trace !== undefined) reply.onEnd((final) => trace.end(reply.status, final, undefined));
-      return reply;
     },
-  };
+    failed: (attempt, trace, error) => {
+      const outcome = outcomeOfError(error);
+      judged(attempt, undefined, outcome, error);
+      trace?.end(undefined, outcome, error);
+    },
+  });
 }

@@ -8,6 +8,7 @@ import { events } from '../core/events.ts';
 import type { Filter } from '../core/filter.ts';
 import { type Outcome, outcomeOfError } from '../core/outcome.ts';
 import type { Reply } from '../core/reply.ts';
+import { tapFilter } from '../core/tap.ts';
 import { log, logCall } from './log.ts';
 import type { OperationTrace } from './operation-trace.ts';
 import type { OtelMetrics } from './otel-metrics.ts';
@@ -49,21 +50,15 @@ export function callTelemetryFilter(options: TelemetryFilterOptions): Filter<Cal
     }
   };
 
-  return {
+  return tapFilter<Call, Reply, OperationTrace | undefined>({
     role: 'telemetry',
-    apply: async (call, next) => {
+    before: (call) => {
       metrics.callsInFlight += 1;
       if (events.callStart.hasSubscribers) events.callStart.publish({ service: call.name, call });
-      const trace = traces.startCall(call, secure);
-      let reply: Reply;
-      try {
-        reply = await (trace === undefined ? next(call) : trace.run(next, call));
-      } catch (error) {
-        end(call, trace, undefined, outcomeOfError(error), error);
-        throw error;
-      }
-      reply.onEnd((final) => end(call, trace, reply.status, final, undefined));
-      return reply;
+      return traces.startCall(call, secure);
     },
-  };
+    around: (trace, next, call) => (trace === undefined ? next(call) : trace.run(next, call)),
+    succeeded: (call, trace, reply) => reply.onEnd((final) => end(call, trace, reply.status, final, undefined)),
+    failed: (call, trace, error) => end(call, trace, undefined, outcomeOfError(error), error),
+  });
 }

@@ -17,6 +17,8 @@ export type { BodyProfile, Capacity, EndpointProfile, Fault, FaultWindow } from 
 export { type FakeNetwork, type FakeNetworkOptions, fakeNetwork, type ReceivedRequest } from './fake-network.ts';
 export type { FakeTransport } from './fake-transport.ts';
 export { type Latency, latency } from './latency.ts';
+export { type MockMesh, type MockMeshOptions, mockMesh } from './mock-mesh.ts';
+export type { MockCall, MockHandler } from './mock-transport.ts';
 export { type Simulation, type SimulationOptions, simulateMesh } from './simulate-mesh.ts';
 export type { Announcement, CallFacts, HealthSample, SimulatedCall, SimulationRecord } from './simulation-record.ts';
 export { VirtualClock } from './virtual-clock.ts';

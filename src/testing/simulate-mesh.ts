@@ -225,10 +225,8 @@ export class Simulation<S extends string = string> {
   private noteBudgets(document: MeshDocument): void {
     for (const { host, trafficPolicy } of document.services ?? []) {
       const known = this.budgets.get(host.toLowerCase()) ?? { percent: 0, minRetriesPerSecond: 0 };
-      const {
-        percent = retryBudgetDefaults.percent,
-        minRetriesPerSecond = retryBudgetDefaults.minRetriesPerSecond,
-      } = trafficPolicy?.retryBudget ?? {};
+      const { percent = retryBudgetDefaults.percent, minRetriesPerSecond = retryBudgetDefaults.minRetriesPerSecond } =
+        trafficPolicy?.retryBudget ?? {};
       this.budgets.set(host.toLowerCase(), {
         percent: Math.max(known.percent, percent),
         minRetriesPerSecond: Math.max(known.minRetriesPerSecond, minRetriesPerSecond),

@@ -9,7 +9,7 @@ import type { Attempt } from '../core/attempt.ts';
 import type { Clock } from '../core/clock.ts';
 import { type Endpoint, endpointKey } from '../core/endpoint.ts';
 import type { Reply } from '../core/reply.ts';
-import { type Connector, connectWithin } from './connect-within.ts';
+import { type Connecting, type Connector, connectWithin } from './connect-within.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import { sentOnce } from './refusal.ts';
 import type { TlsErrorCodes } from './transport-errors.ts';
@@ -40,6 +40,9 @@ export class EndpointPool implements Transport {
   private readonly context: ExchangeContext;
   private readonly serverName: string;
   private readonly h2: boolean;
+  private readonly connecting: Connecting = new Set();
+  /** Of {@link close} or {@link destroy}; undici refuses to close what is destroyed. */
+  private ended: Promise<void> | undefined = undefined;
 
   constructor(endpoint: Endpoint, options: TransportOptions, clock: Clock, secure: SecureTransport | undefined) {
     this.h2 = options.h2;
@@ -54,7 +57,7 @@ export class EndpointPool implements Transport {
         ...(endpoint.socketPath === undefined ? undefined : { socketPath: endpoint.socketPath }),
       }) as Connector;
     this.pool = new Pool(originOf(endpoint, secure !== undefined), {
-      connect: connectWithin(secure?.connector ?? plain(), options.connectTimeoutMs, clock),
+      connect: connectWithin(secure?.connector ?? plain(), options.connectTimeoutMs, clock, this.connecting),
       connections: options.connections,
       allowH2: options.h2,
       ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
@@ -101,11 +104,15 @@ export class EndpointPool implements Transport {
   }
 
   close(): Promise<void> {
-    return this.pool.close();
+    this.ended ??= this.pool.close();
+    return this.ended;
   }
 
   destroy(reason: Error): Promise<void> {
-    return this.pool.destroy(reason);
+    // undici forgets connections in the making; left alone they would keep the process alive until they time out.
+    for (const giveUp of this.connecting) giveUp(reason);
+    this.ended = this.pool.destroy(reason);
+    return this.ended;
   }
 }
 

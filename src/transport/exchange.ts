@@ -124,9 +124,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private abort(reason: unknown): void {
     if (this.reply !== undefined) this.reply.body.destroy(reason);
     else {
+      // First here, so that the caller gets this very reason and not what undici makes of it.
+      this.fail(reason);
       // Without a controller the request is still waiting for its connection; it is aborted when it would start.
       this.controller?.abort(reason as Error);
-      this.fail(reason);
     }
   }
 }

@@ -3,6 +3,7 @@ import { MeshError, meshErrorOf } from '../../core/errors.ts';
 import type { Filter } from '../../core/filter.ts';
 import type { Operation } from '../../core/operation.ts';
 import { failure, ignored, type Outcome, outcomeOfError } from '../../core/outcome.ts';
+import { tapFilter } from '../../core/tap.ts';
 import { type CircuitBreaker, refused } from './circuit-breaker.ts';
 
 /** What the filter needs; the breaker belongs to the service, the route or the command. */
@@ -19,23 +20,18 @@ export interface CircuitBreakerFilterOptions<R> {
  */
 export function circuitBreakerFilter<O extends Operation, R>(options: CircuitBreakerFilterOptions<R>): Filter<O, R> {
   const { clock, breaker, outcomeOf } = options;
-  return {
+  return tapFilter<O, R, number>({
     role: 'breaker',
-    apply: (operation, next) => {
+    before: () => {
       const permit = breaker.tryAcquire(clock.now());
-      if (permit === refused) return Promise.reject(openError(breaker.service));
-      return next(operation).then(
-        (result) => {
-          breaker.onResult(permit, outcomeOf(result), clock.now());
-          return result;
-        },
-        (error: unknown) => {
-          breaker.onResult(permit, outcomeOfRejection(error, operation), clock.now());
-          throw error;
-        },
-      );
+      if (permit === refused) throw openError(breaker.service);
+      return permit;
     },
-  };
+    succeeded: (_operation, permit, result) => breaker.onResult(permit, outcomeOf(result), clock.now()),
+    failed: (operation, permit, error) => {
+      breaker.onResult(permit, outcomeOfRejection(error, operation), clock.now());
+    },
+  });
 }
 
 /**

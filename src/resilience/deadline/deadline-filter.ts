@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { tooLate } from '../../core/deadline.ts';
 import type { Filter } from '../../core/filter.ts';
 import type { Reply } from '../../core/reply.ts';
+import { tapFilter } from '../../core/tap.ts';
 import { CallWatch, deadlineError } from './call-watch.ts';
 
 /**
@@ -11,27 +12,20 @@ import { CallWatch, deadlineError } from './call-watch.ts';
  * sent at all.
  */
 export function deadlineFilter(clock: Clock): Filter<Call, Reply> {
-  return {
+  return tapFilter<Call, Reply, CallWatch>({
     role: 'deadline',
-    apply: (call, next) => {
+    before: (call) => {
       const now = clock.now();
       if (tooLate(call.deadline, now)) {
         const error = deadlineError(call);
         call.cancel(error);
-        return Promise.reject(error);
+        throw error;
       }
       const watch = new CallWatch(clock, call);
       watch.start(now);
-      return next(call).then(
-        (reply) => {
-          watch.headed(reply);
-          return reply;
-        },
-        (error: unknown) => {
-          watch.failed();
-          throw error;
-        },
-      );
+      return watch;
     },
-  };
+    succeeded: (_call, watch, reply) => watch.headed(reply),
+    failed: (_call, watch) => watch.failed(),
+  });
 }

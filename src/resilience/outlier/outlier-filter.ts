@@ -4,6 +4,7 @@ import type { Filter } from '../../core/filter.ts';
 import type { Member } from '../../core/member.ts';
 import { outcomeOfError } from '../../core/outcome.ts';
 import type { Reply } from '../../core/reply.ts';
+import { tapFilter } from '../../core/tap.ts';
 import type { OutlierDetector, OutlierRecord } from './outlier-detection.ts';
 
 /** What the filter needs; the detector belongs to the service. */
@@ -21,29 +22,23 @@ export interface OutlierFilterOptions {
  * otherwise be cleared by every head. If nobody waited for the body, the good head stands.
  */
 export function outlierFilter({ clock, detector, recordOf }: OutlierFilterOptions): Filter<Attempt, Reply> {
-  return {
+  return tapFilter<Attempt, Reply, OutlierRecord | undefined>({
     role: 'outlier',
-    apply: (attempt, next) => {
-      const record = recordOf(attempt.member);
-      if (record === undefined) return next(attempt);
-      return next(attempt).then(
-        (reply) => {
-          const { outcome, status } = reply;
-          if (outcome.kind !== 'success' || reply.body.complete) {
-            detector.onResult(record, outcome, status, clock.now());
-          } else {
-            reply.onEnd((final) => {
-              const failed = final.kind === 'failure';
-              detector.onResult(record, failed ? final : outcome, failed ? undefined : status, clock.now());
-            });
-          }
-          return reply;
-        },
-        (error: unknown) => {
-          detector.onResult(record, outcomeOfError(error), undefined, clock.now());
-          throw error;
-        },
-      );
+    before: (attempt) => recordOf(attempt.member),
+    succeeded: (_attempt, record, reply) => {
+      if (record === undefined) return;
+      const { outcome, status } = reply;
+      if (outcome.kind !== 'success' || reply.body.complete) {
+        detector.onResult(record, outcome, status, clock.now());
+        return;
+      }
+      reply.onEnd((final) => {
+        const failed = final.kind === 'failure';
+        detector.onResult(record, failed ? final : outcome, failed ? undefined : status, clock.now());
+      });
     },
-  };
+    failed: (_attempt, record, error) => {
+      if (record !== undefined) detector.onResult(record, outcomeOfError(error), undefined, clock.now());
+    },
+  });
 }

@@ -24,6 +24,9 @@ import { retryReason } from './retry-on.ts';
  */
 const maxFreePicks = 3;
 
+/** How long the rest of a reply that nobody wants may take, in ms; beyond it a new connection is cheaper. */
+const discardMs = 1_000;
+
 /** What the filter needs; the budget belongs to the service. */
 export interface RetryFilterOptions {
   readonly clock: Clock;
@@ -90,7 +93,7 @@ class Retries {
         if (reply === undefined) throw error;
         return reply;
       }
-      if (reply !== undefined) discard(reply);
+      if (reply !== undefined) discard(reply, this.settings.clock);
       if (plan.delayMs > 0) await pause(this.settings.clock, this.call, plan.delayMs);
       try {
         reply = await this.next(this.call);
@@ -155,9 +158,17 @@ function endOf(call: Call): number {
   return Math.min(call.deadline, call.startedAt + call.options.headTimeoutMs);
 }
 
-/** Nobody will read this reply: a small rest is read to keep the connection, a large one is broken off. */
-function discard(reply: Reply): void {
-  reply.body.dump().catch(() => {
+/**
+ * Nobody will read this reply: a small rest is read to keep the connection, one that is large or does not come is broken
+ * off. Nothing else would end it: the limits of the call hold for the reply that its caller gets.
+ */
+function discard(reply: Reply, clock: Clock): void {
+  const { body } = reply;
+  if (!body.complete) {
+    const timer = clock.setBackgroundTimer(() => body.destroy(), discardMs);
+    reply.onEnd(() => clock.clearTimer(timer));
+  }
+  body.dump().catch(() => {
     // It failed already; why is in its outcome.
   });
 }

@@ -1,0 +1,21 @@
+/**
+ * Who tells the call how far its attempt came? This tap: the retry filter decides by it.
+ */
+import type { Attempt } from '../core/attempt.ts';
+import type { Filter } from '../core/filter.ts';
+import type { Reply } from '../core/reply.ts';
+import { tapFilter } from '../core/tap.ts';
+
+/** Keeps `call.attempts` and `call.lastSent`. */
+export const sentFilter: Filter<Attempt, Reply> = tapFilter<Attempt, Reply, undefined>({
+  role: 'sent',
+  before: () => undefined,
+  succeeded: (attempt) => {
+    attempt.call.lastSent = attempt.sent;
+  },
+  failed: (attempt) => {
+    attempt.call.lastSent = attempt.sent;
+    // What never left the process is no attempt.
+    if (attempt.sent === 'none') attempt.call.attempts--;
+  },
+});
