@@ -20,5 +20,13 @@ export function versionShares(samples: readonly Sample[]): readonly (readonly [s
   return [...versions].sort().map((name) => [name, percentOf(samples, ({ version }) => (version ?? 'none') === name)]);
 }
 
-export const asPercent = (value: number): string => `${value.toFixed(value === 0 || value === 100 ? 0 : 1)} %`;
-export const asMs = (value: number): string => `${Math.round(value)} ms`;
+/** Only what is exactly 100 % is shown as such. */
+export function asPercent(value: number): string {
+  if (value === 0 || value === 100) return `${value} %`;
+  return `${Math.min(99.9, Math.max(0.1, value)).toFixed(1)} %`;
+}
+
+/** In whole ms. */
+export function asMs(value: number): string {
+  return `${Math.round(value)} ms`;
+}

@@ -44,7 +44,7 @@ export class Progress {
 }
 
 /** The pages of a moment in one line. */
-export function summary(samples: readonly Sample[]): string {
+function summary(samples: readonly Sample[]): string {
   return [
     `${samples.length} pages`,
     `${asPercent(percentOf(samples, isGood))} good`,

@@ -1,6 +1,6 @@
 /**
- * What do all services of Bookinfo have in common? A server of node:http inside the mesh, and four pages for whoever
- * looks after them: `/stats`, `/metrics`, and `POST /fault`, which makes a replica slow or broken on purpose.
+ * What do all services of Bookinfo have in common? A server of node:http inside the mesh, and what whoever looks
+ * after them asks for: `/stats`, `/metrics`, and `POST /fault`, which makes a replica slow or broken on purpose.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,6 @@ import { Registry } from 'prom-client';
 /** A request for a service. */
 export interface Incoming {
   readonly path: string;
-  readonly query: URLSearchParams;
   /** Who is logged in. */
   readonly user: string | undefined;
 }
@@ -30,7 +29,7 @@ export interface Stats {
   readonly version: string | undefined;
   /** What is wrong with the last document, when it was refused. */
   readonly problems: readonly string[];
-  /** Requests so far, those of these pages not counted. */
+  /** Requests so far, those of whoever looks after the service not counted. */
   readonly requests: number;
   /** Retries of the calls to other services so far. */
   readonly retries: number;
@@ -75,7 +74,7 @@ export async function serve(
     if (fault.delayMs !== undefined) await sleep(fault.delayMs, undefined, { signal: gone });
     if (fault.status !== undefined) return { status: fault.status, json: { error: `${replica} is broken on purpose` } };
     const user = request.headers['end-user'] ?? searchParams.get('user') ?? undefined;
-    return answer({ path: pathname, query: searchParams, user: Array.isArray(user) ? user[0] : user }, mesh);
+    return answer({ path: pathname, user: Array.isArray(user) ? user[0] : user }, mesh);
   };
 
   // Idle connections are closed by the callers, never here: a request could be on its way already.
