@@ -2,6 +2,7 @@
  * How can a stream be sent a second time? By keeping what the first reader took, up to a bound. Beyond it the stream
  * goes on to its present reader, and cannot be opened again.
  */
+import { MeshError } from '../core/errors.ts';
 
 /** A one-shot source that several readers, one after the other or at once, see from its start. */
 export class BodyTee {
@@ -95,9 +96,11 @@ export class BodyTee {
       const { done, value } = await this.iterator.next();
       if (done === true) this.ended = true;
       else if (!this.failed) this.keep(typeof value === 'string' ? Buffer.from(value) : value);
-    } catch (error) {
+    } catch (cause) {
       this.failed = true;
-      this.error = error;
+      // The caller's failure, whatever it is: no endpoint is to blame for it.
+      const message = `the request body broke: ${(cause as Error | undefined)?.message ?? String(cause)}`;
+      this.error = new MeshError('INMESH_ABORTED', message, { cause });
     }
   }
 

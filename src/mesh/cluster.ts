@@ -95,6 +95,14 @@ export class Cluster {
     return wait === undefined ? this.attempt(call) : wait.then(() => this.attempt(call));
   };
 
+  /** Whether there is a member that `call` has neither tried nor just been sent to. */
+  hasOther(call: Call): boolean {
+    const { lastMember, tried } = call;
+    return this.members.some(
+      (member) => member !== lastMember && member.endpoint.state === 'serving' && !tried.has(member),
+    );
+  }
+
   /** A member of the service has one attempt more. */
   memberTaken(member: LiveMember): void {
     if (member.inFlight === this.settings.limits.maxRequestsPerEndpoint && this.has(member)) this.full++;

@@ -115,6 +115,7 @@ export class Planner {
           clock,
           random,
           budget: service.budget,
+          hasOther: (call) => cluster.hasOther(call),
           suppressed: (call) => call.isRepeat || breakers.some((breaker) => breaker.state.state === 'open'),
           onBudgetExhausted: () => {
             service.metrics.retryBudgetExhausted++;

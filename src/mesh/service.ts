@@ -45,7 +45,7 @@ export class Service implements MemberObserver {
   private readonly members = new Map<string, LiveMember>();
   private readonly clusters = new Map<string | undefined, Cluster>();
   /** Pools that finish what they have; {@link close} waits for them. */
-  private readonly closing = new Set<Promise<void>>();
+  private readonly closing = new Map<Transport, Promise<void>>();
 
   constructor(config: ServiceConfig, tls: ServiceTls | undefined, parts: MeshParts) {
     this.host = config.host;
@@ -153,12 +153,13 @@ export class Service implements MemberObserver {
     this.tls?.close();
     for (const member of this.members.values()) this.retire(member.transport);
     this.members.clear();
-    while (this.closing.size > 0) await Promise.all(this.closing);
+    while (this.closing.size > 0) await Promise.all(this.closing.values());
   }
 
   /** Breaks what is in flight. */
   async destroy(reason: Error): Promise<void> {
-    await Promise.all([...this.members.values()].map((member) => member.transport.destroy(reason)));
+    const transports = [...this.members.values()].map((member) => member.transport);
+    await Promise.all([...transports, ...this.closing.keys()].map((transport) => transport.destroy(reason)));
   }
 
   private join(endpoint: Endpoint): void {
@@ -188,8 +189,8 @@ export class Service implements MemberObserver {
 
   /** Closes a pool once its requests are done; new ones go elsewhere already. */
   private retire(transport: Transport): void {
-    const closed: Promise<void> = transport.close().finally(() => this.closing.delete(closed));
-    this.closing.add(closed);
+    const closed = transport.close().finally(() => this.closing.delete(transport));
+    this.closing.set(transport, closed);
   }
 
   private renewTransports(): void {

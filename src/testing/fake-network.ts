@@ -33,7 +33,7 @@ export interface ReceivedRequest {
   readonly processed: boolean;
 }
 
-/** Options of {@link fakeNetwork}. */
+/** Options of a {@link FakeNetwork}. */
 export interface FakeNetworkOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -92,9 +92,4 @@ export class FakeNetwork {
       });
     },
   };
-}
-
-/** Makes a network of fake endpoints. */
-export function fakeNetwork(options: FakeNetworkOptions): FakeNetwork {
-  return new FakeNetwork(options);
 }

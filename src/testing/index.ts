@@ -14,8 +14,7 @@ export {
   unsafeRepeats,
 } from './checkers.ts';
 export type { BodyProfile, Capacity, EndpointProfile, Fault, FaultWindow } from './endpoint-profile.ts';
-export { type FakeNetwork, type FakeNetworkOptions, fakeNetwork, type ReceivedRequest } from './fake-network.ts';
-export type { FakeTransport } from './fake-transport.ts';
+export type { FakeNetwork, ReceivedRequest } from './fake-network.ts';
 export { type Latency, latency } from './latency.ts';
 export { type MockMesh, type MockMeshOptions, mockMesh } from './mock-mesh.ts';
 export type { MockCall, MockHandler } from './mock-transport.ts';

@@ -6,6 +6,7 @@
 import { assembleMesh, type Mesh } from '../adapters/create-mesh.ts';
 import type { MeshDocument } from '../config/schema.ts';
 import type { CallOptions } from '../core/call-options.ts';
+import { systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import type { MeshOptions } from '../mesh/create-engine.ts';
 import { mockRegistry } from './mock-registry.ts';
@@ -61,13 +62,16 @@ export async function mockMesh<S extends string>(
   for (const name of names) byHost.set(name.toLowerCase(), handlers[name as S] as MockHandler);
   const document: MeshDocument = { services: names.map((host) => ({ host, trafficPolicy: unlimited })) };
   const registry = mockRegistry(document);
+  const clock = options.clock ?? systemClock;
   const mesh = await assembleMesh<S>(
     { ...rest, service, registry, defaults: { ...exact, ...defaults } },
     {
-      connect: (_endpoint, { host }) =>
-        new MockTransport(byHost.get(host) ?? notMocked(host, names), (call) => {
-          if (byHost.has(host)) calls.push(call);
-        }),
+      connect: (_endpoint, { host }) => {
+        const handler = byHost.get(host);
+        return handler === undefined
+          ? new MockTransport(notMocked(host, names), () => {}, clock)
+          : new MockTransport(handler, (call) => calls.push(call), clock);
+      },
     },
   );
   return Object.assign(mesh, { calls });

@@ -2,6 +2,7 @@
  * What takes the place of a pool when a service is mocked? A transport that hands requests to a function of the test.
  */
 import type { Attempt } from '../core/attempt.ts';
+import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Transport } from '../transport/endpoint-pool.ts';
@@ -36,15 +37,17 @@ export class MockTransport implements Transport {
   readonly stats = { connected: 0, running: 0, pending: 0 };
   private readonly handler: MockHandler;
   private readonly onCall: (call: MockCall) => void;
+  private readonly wallTime: () => number;
   private readonly running = new Set<MockExchange>();
 
-  constructor(handler: MockHandler, onCall: (call: MockCall) => void) {
+  constructor(handler: MockHandler, onCall: (call: MockCall) => void, clock: Clock) {
     this.handler = handler;
     this.onCall = onCall;
+    this.wallTime = () => clock.wallTime();
   }
 
   send(attempt: Attempt): Promise<Reply> {
-    const listener = new Exchange(attempt, { wallTime: () => 0, tlsErrorCodes: undefined });
+    const listener = new Exchange(attempt, { wallTime: this.wallTime, tlsErrorCodes: undefined });
     if (!attempt.cancelled && !attempt.call.cancelled) void this.serve(attempt, new MockExchange(attempt, listener));
     return listener.promise;
   }

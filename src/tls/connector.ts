@@ -57,7 +57,8 @@ export function tlsConnector(options: TlsConnectorOptions): buildConnector.conne
       callback(new MeshError('INMESH_TLS', message, { service: serviceHost, endpoint }), null);
       return;
     }
-    connect(
+    // Returns the socket, as undici's connectors do, so that a connection in the making can be given up.
+    return connect(
       {
         hostname,
         port,

@@ -6,12 +6,14 @@
  */
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Attempt } from '../core/attempt.ts';
+import type { HeaderList } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { type Endpoint, endpointKey } from '../core/endpoint.ts';
 import type { Reply } from '../core/reply.ts';
+import { findHeader } from '../http/header-list.ts';
 import { type Connecting, type Connector, connectWithin } from './connect-within.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
-import { sentOnce } from './refusal.ts';
+import { isRewindable, sentOnce } from './refusal.ts';
 import type { TlsErrorCodes } from './transport-errors.ts';
 import type { TransportOptions } from './transport-options.ts';
 
@@ -82,14 +84,16 @@ export class EndpointPool implements Transport {
       exchange.fail(error);
       return exchange.promise;
     }
-    if (this.h2 && !call.idempotent && (body === null || typeof body === 'string' || body instanceof Uint8Array)) {
+    let { headers } = attempt;
+    if (this.h2 && !call.idempotent && isRewindable(body)) {
       body = sentOnce(body);
+      headers = withLength(headers, call.body?.length);
     }
     this.pool.dispatch(
       {
         path: call.path,
         method: call.method,
-        headers: attempt.headers,
+        headers,
         body,
         upgrade: call.upgrade ?? null,
         servername: this.serverName,
@@ -119,4 +123,10 @@ export class EndpointPool implements Transport {
 function originOf(endpoint: Endpoint, secure: boolean): string {
   const scheme = secure ? 'https' : 'http';
   return endpoint.socketPath === undefined ? `${scheme}://${endpointKey(endpoint)}` : `${scheme}://localhost`;
+}
+
+/** undici states the length of a body that it can rewind, and of no other. */
+function withLength(headers: HeaderList, length: number | undefined): HeaderList {
+  if (length === undefined || findHeader(headers, 'content-length') !== undefined) return headers;
+  return [...headers, 'content-length', String(length)];
 }

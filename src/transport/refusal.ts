@@ -18,11 +18,19 @@ export function isRefusal(error: unknown): boolean {
   return goAway.test(error.message) || (code === 'ERR_HTTP2_STREAM_ERROR' && refusedStream.test(error.message));
 }
 
+/** What undici sends a second time by itself after REFUSED_STREAM and GOAWAY. */
+type Rewindable = string | Uint8Array | Blob | null;
+
+/** Whether undici can send `body` again from its start. */
+export function isRewindable(body: unknown): body is Rewindable {
+  return body === null || typeof body === 'string' || body instanceof Uint8Array || body instanceof Blob;
+}
+
 /**
- * A body that undici cannot rewind. undici sends a request a second time by itself after REFUSED_STREAM and GOAWAY when
- * its body is a buffer or absent. For a request that is not idempotent that decision is the retry filter's; so it is
- * given such a body, and undici reports the refusal instead.
+ * `body` as one that undici cannot rewind. For a request that is not idempotent it is the retry filter that decides on
+ * sending it again; so undici is given such a body, and reports the refusal instead.
  */
-export async function* sentOnce(body: string | Uint8Array | null): AsyncGenerator<Uint8Array> {
-  if (body !== null) yield typeof body === 'string' ? Buffer.from(body) : body;
+export async function* sentOnce(body: Rewindable): AsyncGenerator<Uint8Array> {
+  if (body instanceof Blob) yield* body.stream();
+  else if (body !== null) yield typeof body === 'string' ? Buffer.from(body) : body;
 }

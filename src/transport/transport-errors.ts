@@ -28,7 +28,6 @@ const protocolCodes = new Set([
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   'UND_ERR_RES_EXCEEDED_MAX_SIZE',
   'UND_ERR_RESPONSE',
-  'HPE_HEADER_OVERFLOW',
 ]);
 
 /** The request itself is wrong: no endpoint would take it, so it is never retried. */
@@ -79,6 +78,11 @@ function codeOf(error: unknown, attempt: Attempt, tlsErrorCodes: TlsErrorCodes |
   if (requestCodes.has(code)) return 'INMESH_REQUEST';
   if (attempt.sent === 'refused') return 'INMESH_REFUSED_STREAM';
   if (attempt.sent === 'none') return tlsErrorCodes?.(error) ?? 'INMESH_CONNECT';
-  if (protocolCodes.has(code) || code.startsWith('HPE_')) return 'INMESH_PROTOCOL';
+  if (protocolCodes.has(code) || isParserError(error)) return 'INMESH_PROTOCOL';
   return connectCodes.has(code) && code.startsWith('ENO') ? 'INMESH_CONNECT' : 'INMESH_RESET';
+}
+
+/** undici's parser gives most of its errors no code. */
+function isParserError(error: unknown): boolean {
+  return (error as { name?: unknown } | undefined)?.name === 'HTTPParserError';
 }

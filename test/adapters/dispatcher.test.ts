@@ -1,4 +1,4 @@
-import { Agent, Dispatcher, FormData as UndiciFormData, pipeline, request, stream, fetch as undiciFetch } from 'undici';
+import { Dispatcher, FormData as UndiciFormData, pipeline, request, stream, fetch as undiciFetch } from 'undici';
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
@@ -178,6 +178,5 @@ describe('clients over mesh.dispatcher', () => {
     const { body } = await request(`${origin}/`, { dispatcher });
     await body.dump();
     expect(dispatched).toBe(1);
-    await new Agent().close();
   });
 });

@@ -22,8 +22,10 @@ describe('openRegistry', () => {
 
   it('takes a document for an inline one', () => {
     const registry = openRegistry({ services: [] }, parts);
-    expect(registry).toBeInstanceOf(MemoryRegistry);
     expect(registry.name).toBe('inline');
+    expect(registry.watchDocuments).toBeTypeOf('function');
+    // What the document does not name is unknown, at once.
+    expect(registry.watchEndpoints).toBeUndefined();
   });
 
   it('gives a registry back', () => {

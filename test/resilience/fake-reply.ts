@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Outcome, outcomeOfHead } from '../../src/core/outcome.ts';
+import { ignored, type Outcome, outcomeOfHead } from '../../src/core/outcome.ts';
 import type { Reply, ReplyBody } from '../../src/core/reply.ts';
 
 /** A reply whose body a test lets arrive, end and fail. Only what filters use is there. */
@@ -33,6 +33,9 @@ export class FakeReply implements Reply {
       dump() {
         reply.dumps++;
         return options.dump ?? Promise.resolve();
+      },
+      destroy() {
+        reply.end(ignored);
       },
     } as ReplyBody;
   }

@@ -33,10 +33,17 @@ export function randomCall(dice: Dice, hosts: readonly string[]): CallPlan {
       headTimeoutMs: dice.maybe(0.2, () => dice.pick<number | false>(15, 150, false)),
       bodyIdleMs: dice.maybe(0.2, () => dice.pick<number | false>(20, 200, false)),
       perTryTimeoutMs: dice.maybe(0.3, () => dice.integer(5, 150)),
-      retries: dice.maybe(0.4, () => dice.pick<NonNullable<CallOptions['retries']>>(false, 1, 3, 10, { max: 2, on: ['5xx'] })),
+      retries: dice.maybe(0.4, () =>
+        dice.pick<NonNullable<CallOptions['retries']>>(false, 1, 3, 10, { max: 2, on: ['5xx'] }),
+      ),
       idempotent: dice.maybe(0.1, () => dice.chance(0.5)),
       subset: dice.maybe(0.1, () => dice.pick('v1', 'v2', 'v3')),
-      fallback: dice.maybe(0.15, () => dice.pick<() => unknown>(() => Response.json([]), () => ({ stale: true }))),
+      fallback: dice.maybe(0.15, () =>
+        dice.pick<() => unknown>(
+          () => Response.json([]),
+          () => ({ stale: true }),
+        ),
+      ),
     }),
     body: hasBody ? dice.pick('none', 'text', 'stream', 'stream', 'broken-stream') : 'none',
     abortAfterMs: dice.maybe(0.2, () => dice.pick(0, 1, 10, 60, 300)),

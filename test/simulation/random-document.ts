@@ -101,7 +101,9 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
       given({
         max: dice.integer(0, 4),
         perTryTimeout: dice.maybe(0.4, () => `${dice.integer(10, 80)}ms`),
-        retryOn: dice.maybe(0.3, () => dice.pick('5xx,reset,connect-failure', '503,retriable-4xx', 'gateway-error,refused-stream')),
+        retryOn: dice.maybe(0.3, () =>
+          dice.pick('5xx,reset,connect-failure', '503,retriable-4xx', 'gateway-error,refused-stream'),
+        ),
         backoff: dice.maybe(0.4, () => ({ baseInterval: `${dice.integer(1, 40)}ms` })),
       }),
     ),

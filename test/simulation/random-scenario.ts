@@ -87,7 +87,8 @@ async function refused(simulation: Simulation): Promise<void> {
   const services = () => JSON.stringify(simulation.mesh.status().services);
   const before = services();
   const verdict = await simulation.reconfigure(invalid);
-  if (verdict.accepted || services() !== before) throw new Error(`seed ${simulation.seed}: an invalid document had effect`);
+  if (verdict.accepted || services() !== before)
+    throw new Error(`seed ${simulation.seed}: an invalid document had effect`);
 }
 
 function addressesOf({ host, endpoints }: ServiceShape): string[] {

@@ -36,6 +36,8 @@ export interface RetryFilterOptions {
   readonly backoff?: IBackoffFactory<unknown>;
   /** Asked before each retry: true when the call must not be repeated, be it a retry itself or its breaker open. */
   readonly suppressed?: (call: Call) => boolean;
+  /** Whether there is a member that the call has neither tried nor just been sent to. Default: yes. */
+  readonly hasOther?: (call: Call) => boolean;
   /** Told when a retry was wanted, and the budget had no room. */
   readonly onBudgetExhausted?: () => void;
   /** Told of each retry, before its wait. `reason` is a token of {@link import('../../core/call-options.ts').RetryOn}. */
@@ -144,7 +146,9 @@ class Retries {
     const { call } = this;
     if (reply !== undefined || call.lastSent !== 'none' || call.lastMember === undefined) return false;
     if (outcome.cause !== 'connect-failure' && outcome.cause !== 'identity' && outcome.cause !== 'reset') return false;
-    return this.freePicks < maxFreePicks && !call.tried.has(call.lastMember);
+    if (this.freePicks >= maxFreePicks || call.tried.has(call.lastMember)) return false;
+    // The same member again is no other one: that is a retry, with its wait and its price.
+    return this.settings.hasOther?.(call) ?? true;
   }
 
   private avoidLastMember(): void {

@@ -197,6 +197,15 @@ describe('retryFilter', () => {
     expect(retries).toBe(0);
   });
 
+  it('breaks off a discarded body that does not end', async () => {
+    const stalled = new FakeReply(503, { streaming: true });
+    const script = new Script([stalled, new FakeReply(200)]);
+    const ended: number[] = [];
+    stalled.onEnd(() => ended.push(script.clock.now()));
+    await finish(script, script.run(fakeCall()));
+    expect(ended).toEqual([1_000]);
+  });
+
   it('survives a discarded body that fails', async () => {
     const script = new Script([new FakeReply(503, { dump: Promise.reject(new Error('broken')) }), new FakeReply(200)]);
     expect((await finish(script, script.run(fakeCall()))).status).toBe(200);
@@ -238,6 +247,13 @@ describe('retryFilter, when a member cannot be reached', () => {
     const script = new Script([noConnection], 'none');
     await expect(finish(script, script.run(fakeCall({ inheritedDeadline: 0.5 })))).rejects.toBe(noConnection);
     expect(script.sentAt).toHaveLength(1);
+  });
+
+  it('does not try the only member again for free', async () => {
+    const script = new Script([noConnection], 'none', 1);
+    const call = fakeCall({ retries: false });
+    await expect(finish(script, script.run(call, { hasOther: () => false }))).rejects.toBe(noConnection);
+    expect(script.sentAt).toEqual([0]);
   });
 
   it('does not come back for free to a member it has tried', async () => {

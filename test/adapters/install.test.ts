@@ -1,0 +1,60 @@
+import { Agent, getGlobalDispatcher, request, setGlobalDispatcher, fetch as undiciFetch } from 'undici';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Bench, type Echo, echo } from './bench.ts';
+
+const bench = new Bench();
+const former = getGlobalDispatcher();
+afterEach(async () => {
+  await bench.close();
+  setGlobalDispatcher(former);
+});
+
+describe('mesh.install', () => {
+  it('brings built-in fetch and undici into the mesh, and uninstall takes them out again', async () => {
+    const { address } = await bench.server(echo);
+    const mesh = await bench.mesh([address]);
+    const uninstall = mesh.install();
+    for (const send of [fetch, undiciFetch]) {
+      const seen = (await (await send('http://reviews/1')).json()) as Echo;
+      expect(seen.headers.host).toBe('reviews');
+    }
+    expect(((await (await request('http://reviews/1')).body.json()) as Echo).url).toBe('/1');
+    uninstall();
+    await expect(fetch('http://reviews.invalid/1')).rejects.toThrow('fetch failed');
+    expect(getGlobalDispatcher()).toBe(former);
+  });
+
+  it('passes unknown hosts as before, without headers of the mesh', async () => {
+    const { address } = await bench.server(echo);
+    const mesh = await bench.mesh(['127.0.0.1:1'], undefined, { defaults: { timeoutMs: 5_000 } });
+    mesh.install();
+    const seen = (await (await fetch(`http://${address}/1`, { method: 'POST', body: 'x' })).json()) as Echo;
+    expect(seen.body).toBe('x');
+    expect(Object.keys(seen.headers).filter((name) => name.startsWith('x-envoy'))).toEqual([]);
+  });
+
+  it('refuses unknown hosts when told to', async () => {
+    const { address } = await bench.server(echo);
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    mesh.install({ unknown: 'refuse' });
+    await expect(fetch(`http://${address}/1`)).rejects.toMatchObject({ cause: { code: 'INMESH_UNKNOWN_HOST' } });
+    expect(() => mesh.install({ unknown: 'maybe' as never })).toThrow(/pass, refuse/);
+  });
+
+  it('leaves a dispatcher alone that somebody has set since', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    const uninstall = mesh.install();
+    const other = new Agent();
+    bench.onClose(() => other.close());
+    setGlobalDispatcher(other);
+    uninstall();
+    expect(getGlobalDispatcher()).toBe(other);
+  });
+
+  it('ends with the mesh', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    mesh.install();
+    await mesh.close();
+    expect(getGlobalDispatcher()).toBe(former);
+  });
+});
