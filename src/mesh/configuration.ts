@@ -99,10 +99,9 @@ export class Configuration {
     }
   }
 
-  /** The plan of a request to a host that is known, or that the registry may know. */
+  /** The plan of a request to a host of the configuration. */
   plan(authority: string, method: string, path: string, headers: HeaderList): RoutePlan | 'unknown-host' | 'no-route' {
-    const plan = this.planner.plan(authority, method, path, headers);
-    return plan === 'unknown-host' ? this.discovered(hostOf(authority), authority) : plan;
+    return this.planner.plan(authority, method, path, headers);
   }
 
   planForSubset(plan: RoutePlan, subset: string): RoutePlan {
@@ -123,14 +122,13 @@ export class Configuration {
     await this.services.close();
   }
 
-  /** A host that no document names: the registry is asked once, when it can be asked by name. */
-  private discovered(host: string, authority: string): RoutePlan | 'unknown-host' {
-    if (this.options.registry.watchEndpoints === undefined || this.config.outboundMode === 'ALLOW_ANY') {
-      return 'unknown-host';
-    }
+  /** The plan of a host that no document names: the registry is asked once, when it can be asked by name. */
+  discover(authority: string): RoutePlan | undefined {
+    if (this.options.registry.watchEndpoints === undefined) return undefined;
+    const host = hostOf(authority);
     const name = this.options.registry.watchDocuments === undefined ? authority : host;
     const service = this.services.discover(name, defaultService(host));
-    return service === undefined ? 'unknown-host' : this.planner.planOf(service);
+    return service === undefined ? undefined : this.planner.planOf(service);
   }
 
   private set(documents: readonly RawDocument[], version: string): Promise<Verdict> {

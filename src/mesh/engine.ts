@@ -70,7 +70,10 @@ export class MeshEngine {
     const { authority, method, path, headers, overrides } = request;
     if (this.closed) throw new MeshError('INMESH_CLOSED', 'the mesh is closed');
     let plan = this.configuration.plan(authority, method, path, headers);
-    if (plan === 'unknown-host') return this.unknown(request);
+    if (plan === 'unknown-host') {
+      if (request.passUnknown === true || this.configuration.outboundMode === 'ALLOW_ANY') return undefined;
+      plan = this.configuration.discover(authority) ?? this.refuseUnknown(authority);
+    }
     if (plan === 'no-route')
       throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
     if (authority.includes(':')) checkPort(authority, plan);
@@ -123,11 +126,10 @@ export class MeshEngine {
     return call;
   }
 
-  private unknown(request: CallRequest): undefined {
-    if (request.passUnknown === true || this.configuration.outboundMode === 'ALLOW_ANY') return undefined;
+  private refuseUnknown(authority: string): never {
     throw new MeshError(
       'INMESH_UNKNOWN_HOST',
-      `${request.authority} is not a service of the registry; known are ${this.configuration.knownHosts()}`,
+      `${authority} is not a service of the registry; known are ${this.configuration.knownHosts()}`,
     );
   }
 }
