@@ -2,9 +2,10 @@
  * What is the mesh's own part of a call? The same arms as in benchmarks/overhead, over a connection that answers from
  * memory: no sockets, no server, no parser. The figures are small and steady, so that a change of the hot path shows.
  *
- * node benchmarks/pipeline/run.ts [--rounds 9] [--calls 20000] [--concurrency 32]
+ * node benchmarks/pipeline/run.ts [--rounds 9] [--calls 20000] [--concurrency 32] [--arms undici]
  */
 import { parseArgs } from 'node:util';
+import { request as undiciRequest } from 'undici';
 import { assembleMesh } from '../../dist/adapters/create-mesh.js';
 import { success } from '../../dist/core/outcome.js';
 import { IncomingReply } from '../../dist/http/incoming-reply.js';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '9' },
     calls: { type: 'string', default: '20000' },
     concurrency: { type: 'string', default: '32' },
+    arms: { type: 'string', default: '' },
   },
 });
 const rounds = Number(values.rounds);
@@ -86,12 +88,18 @@ const mesh = await assembleMesh(
 
 const url = 'http://upstream/json';
 const through = (dispatcher: unknown) => ({ dispatcher }) as unknown as RequestInit;
-const arms: Record<string, () => Promise<unknown>> = {
+const all: Record<string, () => Promise<unknown>> = {
   'mesh.request': async () => (await mesh.request(url)).body.text(),
   'mesh.fetch': async () => (await mesh.fetch(url)).text(),
+  'undici.request, a dispatcher that does nothing': async () =>
+    (await undiciRequest(url, { dispatcher: nothing as never })).body.text(),
+  'undici.request, mesh.dispatcher': async () => (await undiciRequest(url, { dispatcher: mesh.dispatcher })).body.text(),
   'built-in fetch, a dispatcher that does nothing': async () => (await fetch(url, through(nothing))).text(),
   'built-in fetch, mesh.dispatcher': async () => (await fetch(url, through(mesh.dispatcher))).text(),
 };
+
+const wanted = values.arms.split(',');
+const arms = Object.entries(all).filter(([name]) => values.arms === '' || wanted.some((part) => name.includes(part)));
 
 async function run(call: () => Promise<unknown>, count: number): Promise<number> {
   let left = count;
@@ -107,7 +115,7 @@ async function run(call: () => Promise<unknown>, count: number): Promise<number>
 
 const figures = new Map<string, number[]>();
 for (let round = 0; round < rounds; round++) {
-  for (const [name, call] of Object.entries(arms)) {
+  for (const [name, call] of arms) {
     await run(call, calls / 4);
     figures.set(name, [...(figures.get(name) ?? []), await run(call, calls)]);
   }

@@ -6,22 +6,23 @@
  * ours (fetch passes no signal; its abort arrives only there). It sees one head: the one the mesh committed to. And the
  * body goes straight from the leaf to the handler, with its back-pressure.
  */
-import { Dispatcher, Dispatcher1Wrapper } from 'undici';
-import type { Call } from '../core/call.ts';
+import type { Dispatcher as Undici } from 'undici';
+import type { Call, HeaderList } from '../core/call.ts';
 import type { CallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
+import { Dispatcher, Dispatcher1Wrapper } from '../core/undici.ts';
 import { formAsBlob, withTypeOf } from '../http/body-type.ts';
-import { type HeaderInput, toHeaderList } from '../http/header-list.ts';
+import { findHeader, type HeaderInput, toHeaderList } from '../http/header-list.ts';
 import type { BodyInput } from '../http/request-body.ts';
 import { parseTarget, pathWithQuery, type Target } from '../http/target.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
 import type { Overrides } from '../mesh/overrides.ts';
 import { Forwarding } from './forwarding.ts';
 
-type Handler = Dispatcher.DispatchHandler;
+type Handler = Undici.DispatchHandler;
 
 /** What undici's clients pass, and `mesh`: overrides of the call (undici.request hands unknown options through). */
-type Options = Dispatcher.DispatchOptions & { mesh?: CallOptions };
+type Options = Undici.DispatchOptions & { mesh?: CallOptions };
 
 /** A program that calls more origins than this takes the later ones apart each time. */
 const maxTargets = 1_000;
@@ -30,11 +31,11 @@ const maxTargets = 1_000;
 export class MeshDispatcher extends Dispatcher {
   private readonly engine: MeshEngine;
   private readonly view: Overrides | undefined;
-  private readonly unknown: Dispatcher | undefined;
+  private readonly unknown: Undici | undefined;
   /** What origins mean, so that each is taken apart once. */
   private readonly targets = new Map<unknown, Target>();
 
-  constructor(engine: MeshEngine, view: Overrides | undefined, unknown: Dispatcher | undefined) {
+  constructor(engine: MeshEngine, view: Overrides | undefined, unknown: Undici | undefined) {
     super();
     this.engine = engine;
     this.view = view;
@@ -51,7 +52,7 @@ export class MeshDispatcher extends Dispatcher {
       handler.onResponseError?.(null as never, error as Error);
       return false;
     }
-    if (call === undefined) return (this.unknown as Dispatcher).dispatch(options, given);
+    if (call === undefined) return (this.unknown as Undici).dispatch(options, given);
     new Forwarding(call, handler).run(this.engine);
     return true;
   }
@@ -65,7 +66,7 @@ export class MeshDispatcher extends Dispatcher {
       authority: target.authority,
       path: options.query ? pathWithQuery(options.path, options.query) : options.path,
       method: options.method,
-      headers: withTypeOf(body, toHeaderList(options.headers as HeaderInput)),
+      headers: withOneLength(withTypeOf(body, toHeaderList(options.headers as HeaderInput))),
       body,
       overrides: this.engine.overrides(this.view, overridesOf(options)),
       upgrade: typeof options.upgrade === 'string' ? options.upgrade : undefined,
@@ -93,6 +94,14 @@ export class MeshDispatcher extends Dispatcher {
     for (const callback of [first, second]) if (typeof callback === 'function') callback();
     return Promise.resolve();
   }
+}
+
+/** fetch of Node 22 joins a content-length of the caller and its own to `3, 3`, which means 3 (RFC 9110, 8.6). */
+function withOneLength(headers: HeaderList): HeaderList {
+  const length = findHeader(headers, 'content-length');
+  const single = length?.replace(/^(\d+)(?:, \1)+$/, '$1');
+  if (single === undefined || single === length) return headers;
+  return headers.with(headers.indexOf('content-length') + 1, single);
 }
 
 function legacy(handler: Handler): Handler {

@@ -1,9 +1,11 @@
 /**
- * How does a whole process get into the mesh without a change of its code? By undici's global dispatcher: built-in
- * fetch and every copy of undici ask it.
+ * How does a whole process get into the mesh without a change of its code? By the two global dispatchers: built-in fetch
+ * and every copy of undici ask one of them.
  */
-import { Agent, type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { MeshError } from '../core/errors.ts';
+import { platformDispatcher, setPlatformDispatcher } from '../core/platform-dispatcher.ts';
+import { Agent, getGlobalDispatcher, setGlobalDispatcher } from '../core/undici.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
 import { MeshDispatcher } from './dispatcher.ts';
 
@@ -23,10 +25,17 @@ export function install(engine: MeshEngine, { unknown = 'pass' }: InstallOptions
   if (unknown !== 'pass' && unknown !== 'refuse') {
     throw new MeshError('INMESH_OPTION', `option unknown is ${String(unknown)}; allowed are pass, refuse`);
   }
-  const former = getGlobalDispatcher() as Dispatcher | undefined;
-  const installed = new MeshDispatcher(engine, undefined, unknown === 'pass' ? (former ?? new Agent()) : undefined);
+  const former = (getGlobalDispatcher() as Dispatcher | undefined) ?? new Agent();
+  const formerOfPlatform = (platformDispatcher() as Dispatcher | undefined) ?? former;
+  const into = (before: Dispatcher) => new MeshDispatcher(engine, undefined, unknown === 'pass' ? before : undefined);
+  const installed = into(former);
   setGlobalDispatcher(installed);
+  // Apart from the other, so that what passes goes on as before: with the undici that is inside Node.
+  const installedOfPlatform = into(formerOfPlatform);
+  setPlatformDispatcher(installedOfPlatform);
   return () => {
-    if (getGlobalDispatcher() === installed) setGlobalDispatcher(former ?? new Agent());
+    const ofPlatform = platformDispatcher();
+    if (getGlobalDispatcher() === installed) setGlobalDispatcher(former);
+    setPlatformDispatcher(ofPlatform === installedOfPlatform ? formerOfPlatform : ofPlatform);
   };
 }

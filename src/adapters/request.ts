@@ -2,10 +2,11 @@
  * Why `mesh.request` beside `mesh.fetch`? It has the shape of undici's `request`, and is the fast lane: no `Response`,
  * no stream unless asked for one.
  */
-import { type Dispatcher, request as undiciRequest } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { CallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Reply } from '../core/reply.ts';
+import { request as undiciRequest } from '../core/undici.ts';
 import { formAsBlob, withTypeOf } from '../http/body-type.ts';
 import { type HeaderInput, toHeaderList } from '../http/header-list.ts';
 import type { BodyInput } from '../http/request-body.ts';

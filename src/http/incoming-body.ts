@@ -92,17 +92,16 @@ export class IncomingBody implements ReplyBody {
     return chunks;
   }
 
-  async bytes(): Promise<Buffer> {
-    const chunks = this.complete && !this.failed ? this.takeChunks() : await this.collect();
-    return chunks.length === 1 ? asBuffer(chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  bytes(): Promise<Buffer> {
+    return this.read(asIs);
   }
 
-  async text(): Promise<string> {
-    return decodeUtf8(await this.bytes());
+  text(): Promise<string> {
+    return this.read(decodeUtf8);
   }
 
-  async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
+  json(): Promise<unknown> {
+    return this.read(parseJson);
   }
 
   stream(): ReadableStream<Uint8Array> {
@@ -162,6 +161,16 @@ export class IncomingBody implements ReplyBody {
     this.error = reason;
     this.chunks = undefined;
     this.sink?.error(reason);
+  }
+
+  /** Most replies are complete when they are read; those need no async function. */
+  private read<T>(form: (bytes: Buffer) => T): Promise<T> {
+    if (!this.complete || this.failed) return this.collect().then((chunks) => form(joined(chunks)));
+    try {
+      return Promise.resolve(form(joined(this.takeChunks())));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   private collect(): Promise<Uint8Array[]> {
@@ -232,6 +241,13 @@ export class IncomingBody implements ReplyBody {
     this.control.resume();
   }
 }
+
+function joined(chunks: readonly Uint8Array[]): Buffer {
+  return chunks.length === 1 ? asBuffer(chunks[0] as Uint8Array) : Buffer.concat(chunks);
+}
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+const parseJson = (bytes: Buffer): unknown => JSON.parse(decodeUtf8(bytes));
 
 function asBuffer(chunk: Uint8Array): Buffer {
   return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);

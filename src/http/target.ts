@@ -15,7 +15,8 @@ export interface Target {
 
 /** `http://`, a lower-case authority, and a path with query that `new URL` would leave as it is (it drops an empty query). */
 const plain =
-  /^http:\/\/([a-z0-9-]+(?:\.[a-z0-9-]+)*)(\/[A-Za-z0-9_~!$&()*+,;=:@/-]*(?:\?[A-Za-z0-9_~!$&()*+,;=:@?/-]+)?)$/;
+  /^http:\/\/[a-z0-9-]+(?:\.[a-z0-9-]+)*\/[A-Za-z0-9_~!$&()*+,;=:@/-]*(?:\?[A-Za-z0-9_~!$&()*+,;=:@?/-]+)?$/;
+const scheme = 'http://';
 
 /** Punycode has to be decoded, and a last label that is a number may be an IPv4 address in one of its odd forms. */
 const special = /(?:^|\.)(?:xn--|(?:\d+|0x[0-9a-f]*)$)/;
@@ -27,9 +28,10 @@ const special = /(?:^|\.)(?:xn--|(?:\d+|0x[0-9a-f]*)$)/;
  */
 export function parseTarget(url: string | URL): Target | undefined {
   if (typeof url === 'string') {
-    const match = plain.exec(url);
-    if (match !== null && !special.test(match[1] as string)) {
-      return { secure: false, authority: match[1] as string, path: match[2] as string };
+    if (plain.test(url)) {
+      const end = url.indexOf('/', scheme.length);
+      const authority = url.slice(scheme.length, end);
+      if (!special.test(authority)) return { secure: false, authority, path: url.slice(end) };
     }
   }
   let parsed: URL;

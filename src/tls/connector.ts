@@ -5,8 +5,9 @@
  */
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { buildConnector } from 'undici';
+import type { buildConnector as Connectors } from 'undici';
 import { MeshError } from '../core/errors.ts';
+import { buildConnector } from '../core/undici.ts';
 import type { TlsMaterial } from './certificate-source.ts';
 import { peerVerifier } from './peer-verification.ts';
 import { tlsConnectError } from './tls-errors.ts';
@@ -36,7 +37,7 @@ const contexts = new WeakMap<TlsMaterial, SecureContext>();
  *
  * @throws MeshError `INMESH_OPTION` when `subjectAltNames` are not valid.
  */
-export function tlsConnector(options: TlsConnectorOptions): buildConnector.connector {
+export function tlsConnector(options: TlsConnectorOptions): Connectors.connector {
   const { tls, material, serviceHost, socketPath } = options;
   const serverName = tls.sni ?? serviceHost;
   const connect = buildConnector({

@@ -2,8 +2,9 @@
  * Why an own timer for connections? undici's are coarse (a second), and the system gives up a connection that nobody
  * answers only after 135 seconds.
  */
-import { type buildConnector, errors } from 'undici';
+import type { buildConnector } from 'undici';
 import type { Clock, Timer } from '../core/clock.ts';
+import { errors } from '../core/undici.ts';
 
 /** What undici calls to make a connection. */
 export type Connector = buildConnector.connector;

@@ -4,12 +4,13 @@
  *
  * undici's own timers are off; the deadlines of the mesh are exact, its are not (100 ms fire at about 770 ms).
  */
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Attempt } from '../core/attempt.ts';
 import type { HeaderList } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { type Endpoint, endpointKey } from '../core/endpoint.ts';
 import type { Reply } from '../core/reply.ts';
+import { buildConnector, Pool } from '../core/undici.ts';
 import { findHeader } from '../http/header-list.ts';
 import { type Connecting, type Connector, connectWithin } from './connect-within.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';

@@ -49,7 +49,7 @@ export type TlsErrorCodes = (error: unknown) => ErrorCode | undefined;
  */
 export function transportError(error: unknown, attempt: Attempt, tlsErrorCodes: TlsErrorCodes | undefined): unknown {
   if (attempt.isCancelReason(error)) return error;
-  if (meshErrorOf(error) === error) return error;
+  if (error !== undefined && meshErrorOf(error) === error) return error;
   const code = codeOf(error, attempt, tlsErrorCodes);
   const endpoint = endpointKey(attempt.member.endpoint);
   const detail = (error as { message?: string } | undefined)?.message ?? String(error);

@@ -9,7 +9,7 @@ describe('formAsBlob', () => {
     expect(blob.type).toMatch(/^multipart\/form-data; boundary=/);
   });
 
-  it.each([null, undefined, 'text', Buffer.from('x'), new Blob()])('leaves any other body as it is', (body) => {
+  it.each([null, undefined, 'text', Buffer.from('x'), new Blob([])])('leaves any other body as it is', (body) => {
     expect(formAsBlob(body)).toBe(body);
   });
 });

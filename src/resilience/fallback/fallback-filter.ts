@@ -29,5 +29,6 @@ export function fallbackFilter<O extends Operation, R>(
 
 /** An error that merely has one of ours as its cause is the caller's own reason of cancellation. */
 function isOurs(error: unknown): boolean {
-  return meshErrorOf(error) === error && (error as MeshError).code !== 'INMESH_ABORTED';
+  const ours = meshErrorOf(error);
+  return ours !== undefined && ours === error && ours.code !== 'INMESH_ABORTED';
 }

@@ -29,6 +29,8 @@ describe('fallbackFilter', () => {
       new MeshError('INMESH_ABORTED', 'aborted'),
       new Error('enough'),
       new Error('enough', { cause: timeout }),
+      undefined,
+      null,
     ];
     for (const reason of reasons) {
       await expect(filter.apply(command, () => Promise.reject(reason))).rejects.toBe(reason);
