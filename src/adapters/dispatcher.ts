@@ -101,7 +101,7 @@ function withOneLength(headers: HeaderList): HeaderList {
   const length = findHeader(headers, 'content-length');
   const single = length?.replace(/^(\d+)(?:, \1)+$/, '$1');
   if (single === undefined || single === length) return headers;
-  return headers.with(headers.indexOf('content-length') + 1, single);
+  return headers.map((part, index) => (headers[index - 1] === 'content-length' && index % 2 === 1 ? single : part));
 }
 
 function legacy(handler: Handler): Handler {

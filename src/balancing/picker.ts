@@ -6,6 +6,8 @@ import type { Member } from '../core/member.ts';
  * What all of them have in common (panic, draining, members that were tried) is in {@link import('./candidates.ts')}.
  */
 export interface Picker {
+  /** Whom {@link pick} chooses from, since the last {@link rebuild}: empty only without members. */
+  readonly candidates: { readonly members: readonly Member[] };
   /**
    * Takes the members anew: after any change of the set, or of a member's `healthy`, weight or state. Costs O(n).
    * The array is read, not kept.

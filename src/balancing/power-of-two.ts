@@ -15,7 +15,7 @@ const maxSecondDraws = 4;
 /** Draws two different members by weight and picks the one whose {@link Member.load} costs less. */
 export class PowerOfTwoPicker implements Picker {
   private readonly random: Random;
-  private readonly candidates: Candidates;
+  readonly candidates: Candidates;
 
   constructor(panicThresholdPercent: number, random: Random) {
     this.random = random;

@@ -6,7 +6,7 @@ import type { Picker } from './picker.ts';
 
 /** Each pick is drawn by weight, whatever was picked before. */
 export class RandomPicker implements Picker {
-  private readonly candidates: Candidates;
+  readonly candidates: Candidates;
 
   constructor(panicThresholdPercent: number, random: Random) {
     this.candidates = new Candidates(panicThresholdPercent, random);

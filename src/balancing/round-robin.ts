@@ -11,7 +11,7 @@ import type { Picker } from './picker.ts';
  */
 export class RoundRobinPicker implements Picker {
   private readonly random: Random;
-  private readonly candidates: Candidates;
+  readonly candidates: Candidates;
   /** Only for unequal weights. */
   private schedule: EdfSchedule | undefined = undefined;
   private turn = 0;

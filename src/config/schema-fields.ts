@@ -3,6 +3,7 @@
  * from 1 to 10"); what was written there, and where, is added when problems are told. These are the building blocks.
  */
 import { z } from 'zod';
+import { isPeerName } from '../tls/peer-verification.ts';
 import { didYouMean } from './closest-name.ts';
 import { durationForms, parseDuration } from './duration.ts';
 
@@ -87,6 +88,12 @@ export function duration() {
 export function durationOrNone() {
   const error = `${durationForms}, or false for none`;
   return z.union([textThat(error, (value) => parseDuration(value) !== undefined), z.literal(false)], { error });
+}
+
+/** The identities that a server may prove. */
+export function peerNames() {
+  const error = 'a DNS name or a SPIFFE ID such as spiffe://cluster.local/ns/default/sa/reviews';
+  return list(text(error).refine(isPeerName, { error }));
 }
 
 const hostPattern = /^(?=.{1,253}$)(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*$/;

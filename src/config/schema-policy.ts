@@ -9,8 +9,8 @@ import {
   fields,
   flag,
   integer,
-  list,
   oneOf,
+  peerNames,
   percent,
   text,
   textThat,
@@ -138,7 +138,7 @@ const tls = fields(
     privateKey: text(pemFile).optional().describe('Our private key; for MUTUAL.'),
     caCertificates: text(pemFile).optional().describe('The authorities to trust. Default: those of Node.'),
     sni: text('a server name').optional().describe('The server name that is sent. Default: the host of the service.'),
-    subjectAltNames: list(text('a DNS name or SPIFFE ID'))
+    subjectAltNames: peerNames()
       .optional()
       .describe('One of these must be in the certificate of the server. Default: those of the service.'),
   },

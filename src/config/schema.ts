@@ -11,6 +11,7 @@ import {
   integer,
   labels,
   list,
+  peerNames,
   oneOf,
   text,
   textLike,
@@ -53,7 +54,7 @@ const service = fields(
     resolution: oneOf('STATIC', 'DNS')
       .optional()
       .describe('DNS: the addresses are names, and each of their A or AAAA records is an endpoint. Default STATIC.'),
-    subjectAltNames: list(text('a DNS name or SPIFFE ID'))
+    subjectAltNames: peerNames()
       .optional()
       .describe('One of these must be in the certificate of an endpoint, with TLS.'),
     subsets: list(subset).optional().describe('Named parts of the endpoints.'),

@@ -56,7 +56,9 @@ export function parseAddress(text: string): Pick<Endpoint, 'host' | 'port' | 'so
     const host = hostText.slice(1, -1);
     return hostText.endsWith(']') && isIPv6(host) ? { host, port } : undefined;
   }
-  return hostText.length <= 253 && hostName.test(hostText) ? { host: hostText, port } : undefined;
+  // A last label that is a number makes an IPv4 address, or nothing that can be connected to: 300.0.0.1.
+  const valid = hostText.length <= 253 && hostName.test(hostText) && URL.canParse(`http://${hostText}`);
+  return valid ? { host: hostText, port } : undefined;
 }
 
 /** Makes an endpoint of the parts that a registry has, with the defaults for the rest. Frozen. */

@@ -16,7 +16,12 @@ export function platformDispatcher(): unknown {
 
 /** Makes `dispatcher` that of built-in fetch. */
 export function setPlatformDispatcher(dispatcher: unknown): void {
-  Object.defineProperty(globalThis, symbol, { value: dispatcher, writable: true, enumerable: false, configurable: false });
+  Object.defineProperty(globalThis, symbol, {
+    value: dispatcher,
+    writable: true,
+    enumerable: false,
+    configurable: false,
+  });
 }
 
 /** Undoes what an import has done to built-in fetch since this file was loaded. */

@@ -114,9 +114,11 @@ export class IncomingBody implements ReplyBody {
 
   forward(sink: BodySink): void {
     this.use();
-    if (this.failed) return sink.error(this.error);
-    this.sink = sink;
-    this.flush();
+    if (this.failed) sink.error(this.error);
+    else {
+      this.sink = sink;
+      this.flush();
+    }
   }
 
   resume(): void {

@@ -44,7 +44,7 @@ export class Cluster {
   private readonly load: ServiceLoad;
   private readonly clock: Clock;
   private readonly random: Random;
-  /** How many members are at their cap; while it is below their number, one has room. */
+  /** How many of the picker's candidates are at their cap; while it is below their number, one has room. */
   private full = 0;
 
   constructor(
@@ -85,7 +85,7 @@ export class Cluster {
     this.members = labels === undefined ? all : all.filter((member) => hasLabels(member.endpoint.labels, labels));
     this.settings.picker.rebuild(this.members);
     this.full = 0;
-    for (const member of this.members) if (this.isFull(member)) this.full++;
+    for (const member of this.candidates) if (this.isFull(member)) this.full++;
     this.limiter.notify();
   }
 
@@ -95,12 +95,10 @@ export class Cluster {
     return wait === undefined ? this.attempt(call) : wait.then(() => this.attempt(call));
   };
 
-  /** Whether there is a member that `call` has neither tried nor just been sent to. */
+  /** Whether a member may be picked that `call` has neither tried nor just been sent to. */
   hasOther(call: Call): boolean {
     const { lastMember, tried } = call;
-    return this.members.some(
-      (member) => member !== lastMember && member.endpoint.state === 'serving' && !tried.has(member),
-    );
+    return this.candidates.some((member) => member !== lastMember && !tried.has(member));
   }
 
   /** A member of the service has one attempt more. */
@@ -130,29 +128,34 @@ export class Cluster {
     return this.settings.stack.run(attempt);
   }
 
+  /** Whom the picker chooses from. Room elsewhere is none: who drains, or is ejected, gets nothing because others are busy. */
+  private get candidates(): readonly LiveMember[] {
+    return this.settings.picker.candidates.members as readonly LiveMember[];
+  }
+
   private has(member: LiveMember): boolean {
-    return this.members.includes(member);
+    return this.candidates.includes(member);
   }
 
   private hasRoom(): boolean {
+    const { length } = this.candidates;
     // Without members the pick fails, and says so at once.
-    if (this.members.length === 0) return true;
-    return this.load.inFlight < this.settings.limits.maxRequests && this.full < this.members.length;
+    return length === 0 || (this.load.inFlight < this.settings.limits.maxRequests && this.full < length);
   }
 
   private isFull(member: LiveMember): boolean {
     return member.inFlight >= this.settings.limits.maxRequestsPerEndpoint;
   }
 
-  /** The picked member is at its cap: the next one with room, from a random place; healthy and untried ones first. */
+  /** The picked member is at its cap: the next one with room, from a random place; untried ones first. */
   private withRoom(picked: LiveMember, call: Call): LiveMember {
-    const { members } = this;
-    const start = Math.floor(this.random.next() * members.length);
+    const { candidates } = this;
+    const start = Math.floor(this.random.next() * candidates.length);
     let second: LiveMember | undefined;
-    for (let step = 0; step < members.length; step++) {
-      const member = members[(start + step) % members.length] as LiveMember;
-      if (this.isFull(member) || member.endpoint.state !== 'serving') continue;
-      if (member.healthy && !call.tried.has(member)) return member;
+    for (let step = 0; step < candidates.length; step++) {
+      const member = candidates[(start + step) % candidates.length] as LiveMember;
+      if (this.isFull(member)) continue;
+      if (!call.tried.has(member)) return member;
       second ??= member;
     }
     return second ?? picked;

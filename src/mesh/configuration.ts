@@ -8,6 +8,7 @@ import { defaultService } from '../config/default-service.ts';
 import type { MeshConfig, ServiceConfig } from '../config/mesh-config.ts';
 import type { HeaderList } from '../core/call.ts';
 import type { ResolvedCallOptions } from '../core/call-options.ts';
+import type { Timer } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
 import type { RawDocument, Registry, Verdict, Watch } from '../discovery/registry.ts';
@@ -48,6 +49,7 @@ export class Configuration {
   /** Applications of configurations, one after the other. */
   private applying: Promise<unknown> = Promise.resolve();
   private newest = 0;
+  private closed = false;
   private onFirst: ((verdict: Verdict) => void) | undefined = undefined;
 
   constructor(options: ConfigurationOptions) {
@@ -71,16 +73,14 @@ export class Configuration {
     if (registry.watchDocuments === undefined) return;
     const { clock } = parts;
     let failed: Error | undefined;
-    const verdict = await new Promise<Verdict>((resolve, reject) => {
-      const timer = clock.setTimer(() => {
+    let timer: Timer | undefined;
+    const first = new Promise<Verdict>((resolve, reject) => {
+      timer = clock.setTimer(() => {
         const why = failed === undefined ? 'nothing came' : failed.message;
         const message = `${registry.name}: no configuration within readyTimeoutMs ${readyTimeoutMs}: ${why}`;
         reject(new MeshError('INMESH_REGISTRY', message, { cause: failed }));
       }, readyTimeoutMs);
-      this.onFirst = (first) => {
-        clock.clearTimer(timer);
-        resolve(first);
-      };
+      this.onFirst = resolve;
       this.watch = registry.watchDocuments?.({
         set: (documents, version) => this.set(documents, version),
         absent: (version) => void this.set([], version),
@@ -90,6 +90,7 @@ export class Configuration {
         },
       });
     });
+    const verdict = await first.finally(() => clock.clearTimer(timer as Timer));
     this.onFirst = undefined;
     if (!verdict.accepted) {
       throw new MeshError(
@@ -117,6 +118,7 @@ export class Configuration {
 
   async close(): Promise<void> {
     this.watch?.close();
+    this.closed = true;
     this.newest++;
     await this.applying;
     await this.services.close();
@@ -131,7 +133,8 @@ export class Configuration {
     return service === undefined ? undefined : this.planner.planOf(service);
   }
 
-  private set(documents: readonly RawDocument[], version: string): Promise<Verdict> {
+  private async set(documents: readonly RawDocument[], version: string): Promise<Verdict> {
+    if (this.closed) return { accepted: true };
     const turn = ++this.newest;
     const compiled = compile(documents);
     const applied = this.applying.then(async () => {

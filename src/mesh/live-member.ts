@@ -21,7 +21,7 @@ export class LiveMember implements Member {
   inFlight = 0;
   /** Not ejected. */
   healthy = true;
-  readonly load: LoadMetric;
+  load: LoadMetric;
   transport: Transport;
   private readonly waiting = new WaitingList();
   private readonly observer: MemberObserver;

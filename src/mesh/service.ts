@@ -15,7 +15,7 @@ import { OutlierDetector, type OutlierRecord } from '../resilience/outlier/outli
 import { outlierFilter } from '../resilience/outlier/outlier-filter.ts';
 import { RetryBudget } from '../resilience/retry/retry-budget.ts';
 import { attemptTelemetryFilter } from '../telemetry/attempt-telemetry-filter.ts';
-import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
+import { type ServiceMetrics, unset } from '../telemetry/service-metrics.ts';
 import type { Transport } from '../transport/endpoint-pool.ts';
 import { attemptStack } from './attempt-stack.ts';
 import { Cluster, type ClusterSettings, type ServiceLoad } from './cluster.ts';
@@ -62,10 +62,10 @@ export class Service implements MemberObserver {
 
   /** The cluster of all members, or of a subset; `undefined` when the service has no such subset. */
   cluster(subset: string | undefined): Cluster | undefined {
-    const known = this.clusters.get(subset);
-    if (known !== undefined) return known;
     const labels = subset === undefined ? undefined : this.config.subsets.get(subset);
     if (subset !== undefined && labels === undefined) return undefined;
+    const known = this.clusters.get(subset);
+    if (known !== undefined) return known;
     const name = subset === undefined ? this.host : `${this.host}/${subset}`;
     const cluster = new Cluster(name, labels, this.clusterSettings(), this.load, this.parts.clock, this.parts.random);
     this.clusters.set(subset, cluster);
@@ -99,12 +99,8 @@ export class Service implements MemberObserver {
       tls?.onChange(() => this.renewTransports());
       this.renewTransports();
     } else if (changed((c) => c.transport)) this.renewTransports();
-    if (changed((c) => c.loadBalancer.simple)) this.renewMembers();
-    for (const [subset, cluster] of this.clusters) {
-      // A subset that is gone keeps its last labels for the calls that are on their way to it.
-      if (subset !== undefined) cluster.labels = config.subsets.get(subset) ?? cluster.labels;
-      cluster.configure(this.clusterSettings());
-    }
+    if (changed((c) => c.loadBalancer.simple)) this.renewLoads();
+    this.configureClusters(before);
     this.rebuild();
   }
 
@@ -153,6 +149,8 @@ export class Service implements MemberObserver {
     this.tls?.close();
     for (const member of this.members.values()) this.retire(member.transport);
     this.members.clear();
+    // Calls that wait, or would try again, are told that there is nobody.
+    this.rebuild();
     while (this.closing.size > 0) await Promise.all(this.closing.values());
   }
 
@@ -202,11 +200,23 @@ export class Service implements MemberObserver {
   }
 
   /** Another balancer measures other things: what the members knew of their load is void. */
-  private renewMembers(): void {
-    const endpoints = [...this.members.values()].map((member) => member.endpoint);
-    for (const member of this.members.values()) this.leave(member);
-    this.members.clear();
-    for (const endpoint of endpoints) this.join(endpoint);
+  private renewLoads(): void {
+    const { metric } = pickers[this.config.loadBalancer.simple];
+    for (const member of this.members.values()) member.load = metric();
+  }
+
+  private configureClusters({ subsets }: ServiceConfig): void {
+    for (const [subset, cluster] of this.clusters) {
+      const labels = subset === undefined ? undefined : this.config.subsets.get(subset);
+      if (labels !== undefined) cluster.labels = labels;
+      // A subset that is gone keeps its last labels for the calls that are on their way to it, until the next change.
+      else if (subset !== undefined && !subsets.has(subset) && cluster.pending === 0) {
+        this.clusters.delete(subset);
+        cluster.rebuild([]);
+        continue;
+      }
+      cluster.configure(this.clusterSettings());
+    }
   }
 
   private clusterSettings(): ClusterSettings {
@@ -230,6 +240,7 @@ export class Service implements MemberObserver {
 
   private makeBreaker(): Service['breaker'] {
     const { circuitBreaker } = this.config;
+    this.metrics.breakerState = unset;
     return circuitBreaker && this.parts.breaker(this.host, undefined, circuitBreaker, this.metrics);
   }
 

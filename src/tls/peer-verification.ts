@@ -47,19 +47,33 @@ export function peerVerifier(options: Pick<TlsOptions, 'subjectAltNames'>, serve
   };
 }
 
+/** Whether `name` may stand in `subjectAltNames`: a DNS name, or a SPIFFE ID with a path. */
+export function isPeerName(name: string): boolean {
+  return name.includes('://') ? workloadId(name) !== undefined : isDnsName(name);
+}
+
 function requireWorkloadId(name: string): string {
-  const id = parseSpiffeId(name);
-  if (id === undefined || id.path === '') {
+  const id = workloadId(name);
+  if (id === undefined) {
     throw new MeshError(
       'INMESH_OPTION',
       `subjectAltNames has ${name}; allowed are DNS names and SPIFFE IDs with a path`,
     );
   }
-  return id.text;
+  return id;
+}
+
+function workloadId(name: string): string | undefined {
+  const id = parseSpiffeId(name);
+  return id === undefined || id.path === '' ? undefined : id.text;
+}
+
+function isDnsName(name: string): boolean {
+  return isIP(name) === 0 && /^[A-Za-z0-9*_-]+(\.[A-Za-z0-9_-]+)*$/.test(name);
 }
 
 function requireDnsName(name: string): string {
-  if (isIP(name) !== 0 || !/^[A-Za-z0-9*_-]+(\.[A-Za-z0-9_-]+)*$/.test(name)) {
+  if (!isDnsName(name)) {
     throw new MeshError('INMESH_OPTION', `subjectAltNames has ${name}; allowed are DNS names and SPIFFE IDs`);
   }
   return name.toLowerCase();

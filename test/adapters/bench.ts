@@ -2,7 +2,7 @@
  * Servers and meshes that a test opens, and closes together. Runs without a test runner too.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { createMesh, type Mesh, type MeshDocument, type MeshOptions } from '../../src/index.ts';
 
 type TrafficPolicy = NonNullable<NonNullable<MeshDocument['services']>[number]['trafficPolicy']>;

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Commands } from '../../src/adapters/command.ts';
-import { isMeshError } from '../../src/core/errors.ts';
+import { isMeshError, type MeshError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { InboundContext, inboundContext } from '../../src/mesh/inbound-context.ts';
 import { MetricsRegistry } from '../../src/telemetry/metrics-registry.ts';
@@ -26,19 +26,27 @@ describe('a command', () => {
     const { commands } = make();
     const error = new TypeError('mine');
     await expect(commands.run('a', () => Promise.reject(error), {})).rejects.toBe(error);
-    const thrown = commands.run('a', () => {
-      throw error;
-    }, {});
+    const thrown = commands.run(
+      'a',
+      () => {
+        throw error;
+      },
+      {},
+    );
     await expect(thrown).rejects.toBe(error);
   });
 
   it('is over at its timeout, and its function is told', async () => {
     const { clock, commands } = make();
     let signal: AbortSignal | undefined;
-    const running = commands.run('a', (context) => {
-      signal = context.signal;
-      return never();
-    }, { timeoutMs: 50 });
+    const running = commands.run(
+      'a',
+      (context) => {
+        signal = context.signal;
+        return never();
+      },
+      { timeoutMs: 50 },
+    );
     const failed = expect(running).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
     await clock.advance(50);
     await failed;
@@ -63,10 +71,14 @@ describe('a command', () => {
     const { clock, commands } = make();
     for (const idempotent of [true, false]) {
       let runs = 0;
-      const run = commands.run('a', () => {
-        runs++;
-        throw new Error('no');
-      }, { idempotent, retries: 2 });
+      const run = commands.run(
+        'a',
+        () => {
+          runs++;
+          throw new Error('no');
+        },
+        { idempotent, retries: 2 },
+      );
       const failed = expect(run).rejects.toThrow('no');
       await clock.advance(1_000);
       await failed;
@@ -76,7 +88,7 @@ describe('a command', () => {
 
   it('has its fallback answer errors of the mesh', async () => {
     const { clock, commands } = make();
-    const running = commands.run<string>('a', never, { timeoutMs: 5, fallback: (error) => error.code });
+    const running = commands.run<string>('a', never, { timeoutMs: 5, fallback: (error) => (error as MeshError).code });
     await clock.advance(5);
     expect(await running).toBe('INMESH_TIMEOUT');
   });
@@ -96,7 +108,10 @@ describe('a command', () => {
     const { commands } = make();
     const options = { limit: { maxRequests: 1, maxPending: 1 } };
     let release!: (value: string) => void;
-    const first = commands.run('a', () => new Promise<string>((resolve) => void (release = resolve)), options);
+    const released = new Promise<string>((resolve) => {
+      release = resolve;
+    });
+    const first = commands.run('a', () => released, options);
     const second = commands.run('a', () => 'second', options);
     await expect(commands.run('a', () => 'third', options)).rejects.toMatchObject({ code: 'INMESH_OVERFLOW' });
     release('first');

@@ -1,5 +1,5 @@
-import { Dispatcher, FormData as UndiciFormData, pipeline, request, stream, fetch as undiciFetch } from 'undici';
 import { PassThrough, Writable } from 'node:stream';
+import { Dispatcher, pipeline, request, stream, FormData as UndiciFormData, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
 import { Bench, type Echo, echo } from './bench.ts';
@@ -47,7 +47,14 @@ describe('mesh.dispatcher', () => {
 
   it('gives the handler raw headers, parsed ones, and trailers', async () => {
     const mesh = await meshTo((_request, response) => {
-      response.writeHead(200, [['Set-Cookie', 'a'], ['Set-Cookie', 'b'], ['Trailer', 'Digest']].flat());
+      response.writeHead(
+        200,
+        [
+          ['Set-Cookie', 'a'],
+          ['Set-Cookie', 'b'],
+          ['Trailer', 'Digest'],
+        ].flat(),
+      );
       response.addTrailers({ Digest: 'x' });
       response.end('body');
     });
@@ -109,6 +116,92 @@ describe('mesh.dispatcher', () => {
   });
 });
 
+describe('a handler of the former protocol of undici', () => {
+  /** As built-in fetch of Node 22 and 24 passes it. */
+  class FormerHandler {
+    readonly told: unknown[] = [];
+    abort!: (reason?: Error) => void;
+    readonly done: Promise<void>;
+    private finish!: () => void;
+    private resume: (() => void) | undefined;
+
+    constructor() {
+      this.done = new Promise((resolve) => {
+        this.finish = resolve;
+      });
+    }
+
+    onConnect(abort: (reason?: Error) => void): void {
+      this.abort = abort;
+      this.told.push('connect');
+    }
+
+    onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
+      this.told.push(status, String(rawHeaders[rawHeaders.findIndex((part) => String(part) === 'x-a') + 1]));
+      this.resume = resume;
+      setImmediate(() => {
+        this.told.push('resumed');
+        this.resume?.();
+      });
+      return false;
+    }
+
+    onData(chunk: Buffer): boolean {
+      this.told.push(String(chunk));
+      return true;
+    }
+
+    onComplete(): void {
+      this.told.push('complete');
+      this.finish();
+    }
+
+    onError(error: Error): void {
+      this.told.push(error.message);
+      this.finish();
+    }
+  }
+
+  it('gets its events, and its pause is kept', async () => {
+    const mesh = await meshTo((_request, response) => response.writeHead(200, { 'x-a': '1' }).end('x'));
+    const handler = new FormerHandler();
+    mesh.dispatcher.dispatch(get, handler as never);
+    expect(handler.told).toEqual(['connect']);
+    await handler.done;
+    expect(handler.told).toEqual(['connect', 200, '1', 'resumed', 'x', 'complete']);
+  });
+
+  it('gets its own reason when it aborts, and errors within dispatch', async () => {
+    const mesh = await meshTo(() => {});
+    const handler = new FormerHandler();
+    mesh.dispatcher.dispatch(get, handler as never);
+    handler.abort(new Error('enough'));
+    await handler.done;
+    expect(handler.told).toEqual(['connect', 'enough']);
+    const refused = new FormerHandler();
+    mesh.dispatcher.dispatch({ ...get, origin: 'http://details' }, refused as never);
+    expect(refused.told).toEqual([expect.stringContaining('details is not a service')]);
+  });
+
+  it('that has joined two lengths is sent with one', async () => {
+    const mesh = await meshTo(echo);
+    const { body } = await request(`${origin}/`, {
+      dispatcher: mesh.dispatcher,
+      method: 'POST',
+      body: 'abc',
+      headers: ['x-a', 'content-length', 'content-length', '3, 3'],
+    });
+    const { headers } = (await body.json()) as Echo;
+    expect([headers['content-length'], headers['x-a']]).toEqual(['3', 'content-length']);
+  });
+
+  it('that has joined lengths that differ is refused', async () => {
+    const mesh = await meshTo(echo);
+    const options = { dispatcher: mesh.dispatcher, method: 'POST', body: 'abc', headers: { 'content-length': '3, 4' } };
+    await expect(request(`${origin}/`, options as object)).rejects.toMatchObject({ code: 'INMESH_REQUEST' });
+  });
+});
+
 describe('clients over mesh.dispatcher', () => {
   it('undici.request sends query, headers and body', async () => {
     const mesh = await meshTo(echo);
@@ -120,7 +213,13 @@ describe('clients over mesh.dispatcher', () => {
       body: 'text',
     });
     const seen = (await body.json()) as Echo;
-    expect([seen.method, seen.url, seen.headers['x-a'], seen.headers.host, seen.body]).toEqual(['POST', '/a?q=x+y', '1', 'reviews', 'text']);
+    expect([seen.method, seen.url, seen.headers['x-a'], seen.headers.host, seen.body]).toEqual([
+      'POST',
+      '/a?q=x+y',
+      '1',
+      'reviews',
+      'text',
+    ]);
   });
 
   it('undici.stream and undici.pipeline pass a body through', async () => {
@@ -130,7 +229,9 @@ describe('clients over mesh.dispatcher', () => {
       return new Writable({ write: (chunk, _encoding, done) => done(void chunks.push(String(chunk))) });
     });
     expect(JSON.parse(chunks.join('')).method).toBe('GET');
-    const duplex = pipeline(`${origin}/`, { dispatcher: mesh.dispatcher, method: 'POST' }, ({ body }) => body.pipe(new PassThrough()));
+    const duplex = pipeline(`${origin}/`, { dispatcher: mesh.dispatcher, method: 'POST' }, ({ body }) =>
+      body.pipe(new PassThrough()),
+    );
     duplex.end('piped');
     let text = '';
     for await (const chunk of duplex) text += chunk;
@@ -138,8 +239,14 @@ describe('clients over mesh.dispatcher', () => {
   });
 
   it.each([
-    ['built-in fetch', (url: string, dispatcher: Dispatcher, init: object) => fetch(url, { dispatcher, ...init } as RequestInit)],
-    ['undici.fetch', (url: string, dispatcher: Dispatcher, init: object) => undiciFetch(url, { dispatcher, ...init } as object)],
+    [
+      'built-in fetch',
+      (url: string, dispatcher: Dispatcher, init: object) => fetch(url, { dispatcher, ...init } as object),
+    ],
+    [
+      'undici.fetch',
+      (url: string, dispatcher: Dispatcher, init: object) => undiciFetch(url, { dispatcher, ...init } as object),
+    ],
   ])('%s sends, follows redirects and gives our error as cause', async (_name, send) => {
     const mesh = await meshTo((request, response) => {
       if (request.url !== '/moved') return echo(request, response);
@@ -161,9 +268,15 @@ describe('clients over mesh.dispatcher', () => {
     for (const Form of [FormData, UndiciFormData]) {
       const form = new Form();
       form.append('a', '1');
-      const { body } = await request(`${origin}/`, { dispatcher: mesh.dispatcher, method: 'POST', body: form as UndiciFormData });
+      const { body } = await request(`${origin}/`, {
+        dispatcher: mesh.dispatcher,
+        method: 'POST',
+        body: form as UndiciFormData,
+      });
       const seen = (await body.json()) as Echo;
-      const read = await new Response(seen.body, { headers: { 'content-type': seen.headers['content-type'] as string } }).formData();
+      const read = await new Response(seen.body, {
+        headers: { 'content-type': seen.headers['content-type'] as string },
+      }).formData();
       expect([...read]).toEqual([['a', '1']]);
     }
   });

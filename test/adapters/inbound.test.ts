@@ -44,7 +44,11 @@ async function answer(serve: Serve, request: IncomingMessage, response: ServerRe
 }
 
 /** Asks the server with these headers; it asks `reviews`, which answers what it saw. */
-async function ask(make: (mesh: Mesh, serve: Serve) => Promise<RequestListener>, headers: Record<string, string>, serve?: (mesh: Mesh) => Serve) {
+async function ask(
+  make: (mesh: Mesh, serve: Serve) => Promise<RequestListener>,
+  headers: Record<string, string>,
+  serve?: (mesh: Mesh) => Serve,
+) {
   const upstream = await bench.server(echo);
   const mesh = await bench.mesh([upstream.address], { retries: { max: 2 } });
   const nested: Serve = async () => (await mesh.request('http://reviews/nested')).body.json();
@@ -79,7 +83,12 @@ describe.each(Object.entries(servers))('mesh.inbound() in %s', (_name, make) => 
   });
 
   it('hands trace headers and the request id on, and no baggage of strangers', async () => {
-    const { headers } = await ask(make, { traceparent: trace, tracestate: 'a=1', 'x-request-id': 'r-1', baggage: 'user=root' });
+    const { headers } = await ask(make, {
+      traceparent: trace,
+      tracestate: 'a=1',
+      'x-request-id': 'r-1',
+      baggage: 'user=root',
+    });
     expect(headers).toMatchObject({ traceparent: trace, tracestate: 'a=1', 'x-request-id': 'r-1' });
     expect(headers.baggage).toBeUndefined();
   });

@@ -18,12 +18,21 @@ async function run(program: string, env: Record<string, string>) {
   const { address } = await bench.server(echo);
   const file = join(folder, 'mesh.json');
   await writeFile(file, JSON.stringify({ services: [{ host: 'reviews', endpoints: [{ address }] }] }));
-  const environment = { PATH: process.env.PATH, INMESH_REGISTRY: `file:${file}`, OUTSIDE: `http://${address}/`, ...env };
+  const environment = {
+    PATH: process.env.PATH,
+    INMESH_REGISTRY: `file:${file}`,
+    OUTSIDE: `http://${address}/`,
+    ...env,
+  };
   const args = ['--no-warnings', '--import', register, '--input-type=module', '--eval', program];
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     const options = { env: environment, timeout: 15_000 } as never;
     execFile(process.execPath, args, options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout: String(stdout), stderr: String(stderr) });
+      resolve({
+        code: error === null ? 0 : (error.code ?? error.signal),
+        stdout: String(stdout),
+        stderr: String(stderr),
+      });
     });
   });
 }

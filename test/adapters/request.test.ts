@@ -17,7 +17,16 @@ async function meshTo(listener: Parameters<Bench['server']>[0], ...rest: [] | [P
 describe('mesh.request', () => {
   it('answers in the shape of undici.request', async () => {
     const { address } = await bench.server((_request, response) => {
-      response.writeHead(404, 'Gone Fishing', [['A', '1'], ['Set-Cookie', 'x'], ['Set-Cookie', 'y'], ['Trailer', 'z']].flat());
+      response.writeHead(
+        404,
+        'Gone Fishing',
+        [
+          ['A', '1'],
+          ['Set-Cookie', 'x'],
+          ['Set-Cookie', 'y'],
+          ['Trailer', 'z'],
+        ].flat(),
+      );
       response.addTrailers({ Z: '26' });
       response.end('{"b":2}');
     });
@@ -33,7 +42,9 @@ describe('mesh.request', () => {
     expect(Object.keys(ours.context)).toEqual([]);
   });
 
-  it.each<[string, () => NonNullable<Parameters<Awaited<ReturnType<typeof bench.mesh>>['request']>[1]>['body'], string]>([
+  it.each<
+    [string, () => NonNullable<Parameters<Awaited<ReturnType<typeof bench.mesh>>['request']>[1]>['body'], string]
+  >([
     ['a string', () => 'aä', 'aä'],
     ['bytes', () => Buffer.from('abc'), 'abc'],
     ['an ArrayBuffer', () => new Uint8Array([97]).buffer, 'a'],

@@ -3,12 +3,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
 import type { Mesh } from '../../src/index.ts';
 import { Bench } from '../adapters/bench.ts';
-import { refuseUnhandled } from './unhandled.ts';
+import { guardTests } from './guard-tests.ts';
 import { type WireRequest, wireServer } from './wire-server.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
-refuseUnhandled();
+guardTests();
 
 const url = 'http://reviews/';
 const head = (rest: string) => `HTTP/1.1 200 OK\r\n${rest}\r\n\r\n`;
@@ -130,33 +130,38 @@ describe('a body that ends with the connection', () => {
 });
 
 describe('a request body that breaks', () => {
-  it.each(['GET', 'PUT', 'POST'])('fails the %s with its own error, and the server does not see a whole request', async (method) => {
-    const whole: string[] = [];
-    const { address } = await bench.server((request, response) => {
-      request.on('error', () => {});
-      request.on('end', () => {
-        whole.push(method);
-        response.end();
+  it.each(['GET', 'PUT', 'POST'])(
+    'fails the %s with its own error, and the server does not see a whole request',
+    async (method) => {
+      const whole: string[] = [];
+      const { address } = await bench.server((request, response) => {
+        request.on('error', () => {});
+        request.on('end', () => {
+          whole.push(method);
+          response.end();
+        });
+        request.resume();
       });
-      request.resume();
-    });
-    const policy = { outlierDetection: { consecutiveLocalOriginFailures: 1, maxEjectionPercent: 100 } };
-    const mesh = await bench.mesh([address, address.replace('127.0.0.1', 'localhost')], policy);
-    async function* broken() {
-      yield Buffer.from('a');
-      throw new Error('disk');
-    }
-    await expect(mesh.request(url, { method, body: broken() })).rejects.toMatchObject({
-      code: 'INMESH_ABORTED',
-      message: 'the request body broke: disk',
-    });
-    // No endpoint is to blame.
-    expect(mesh.status().services[0]?.endpoints.every((endpoint) => endpoint.healthy)).toBe(true);
-    expect(whole).toEqual([]);
-  });
+      const policy = { outlierDetection: { consecutiveLocalOriginFailures: 1, maxEjectionPercent: 100 } };
+      const mesh = await bench.mesh([address, address.replace('127.0.0.1', 'localhost')], policy);
+      async function* broken() {
+        yield Buffer.from('a');
+        throw new Error('disk');
+      }
+      await expect(mesh.request(url, { method, body: broken() })).rejects.toMatchObject({
+        code: 'INMESH_ABORTED',
+        message: 'the request body broke: disk',
+      });
+      // No endpoint is to blame.
+      expect(mesh.status().services[0]?.endpoints.every((endpoint) => endpoint.healthy)).toBe(true);
+      expect(whole).toEqual([]);
+    },
+  );
 
   it('is sent to the end while the server answers early, or given up without harm', async () => {
-    const early = await bench.server((_request, response) => response.writeHead(413, { connection: 'close' }).end('too large'));
+    const early = await bench.server((_request, response) =>
+      response.writeHead(413, { connection: 'close' }).end('too large'),
+    );
     const mesh = await bench.mesh([early.address], { retries: { max: 0 } });
     async function* large() {
       for (let count = 0; count < 64; count++) yield Buffer.alloc(65_536);

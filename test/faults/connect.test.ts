@@ -1,12 +1,12 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Bench, echo } from '../adapters/bench.ts';
+import { guardTests } from './guard-tests.ts';
 import { silentAddress } from './silent-address.ts';
-import { refuseUnhandled } from './unhandled.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
-refuseUnhandled();
+guardTests();
 
 const url = 'http://reviews/';
 
@@ -20,14 +20,21 @@ async function closedAddress(): Promise<string> {
 describe('a connection that is refused', () => {
   it('is INMESH_CONNECT, and counts no attempt', async () => {
     const mesh = await bench.mesh([await closedAddress()]);
-    await expect(mesh.request(url)).rejects.toMatchObject({ code: 'INMESH_CONNECT', attempts: expect.any(Number), service: 'reviews' });
+    await expect(mesh.request(url)).rejects.toMatchObject({
+      code: 'INMESH_CONNECT',
+      attempts: expect.any(Number),
+      service: 'reviews',
+    });
   });
 
   it.each(['GET', 'POST'])('sends a %s to another endpoint, without a retry', async (method) => {
     const { address } = await bench.server(echo);
     const mesh = await bench.mesh([await closedAddress(), await closedAddress(), address], { retries: { max: 0 } });
     for (let round = 0; round < 10; round++) {
-      const { statusCode, body } = await mesh.request(url, { method, ...(method === 'POST' ? { body: 'x' } : undefined) });
+      const { statusCode, body } = await mesh.request(url, {
+        method,
+        ...(method === 'POST' ? { body: 'x' } : undefined),
+      });
       expect(statusCode).toBe(200);
       await body.dump();
     }
@@ -60,7 +67,10 @@ describe('a connection that nobody answers', () => {
     const { address } = await bench.server(echo);
     const policy = { connectionPool: { tcp: { connectTimeout: '50ms' } }, retries: { max: 0 } } as const;
     const alone = await bench.mesh([silent], policy);
-    await expect(alone.request(url)).rejects.toMatchObject({ code: 'INMESH_CONNECT', message: expect.stringContaining('connectTimeout 50 ms') });
+    await expect(alone.request(url)).rejects.toMatchObject({
+      code: 'INMESH_CONNECT',
+      message: expect.stringContaining('connectTimeout 50 ms'),
+    });
     const mesh = await bench.mesh([silent, address], { ...policy, loadBalancer: { simple: 'ROUND_ROBIN' } });
     for (let round = 0; round < 2; round++) {
       const { statusCode } = await mesh.request(url, { method: 'POST', body: 'x' });
@@ -70,7 +80,9 @@ describe('a connection that nobody answers', () => {
 
   it('does not outlast the limits of the call', async () => {
     const mesh = await bench.mesh([await silentAddress(bench)]);
-    await expect(mesh.request(url, { mesh: { headTimeoutMs: 40 } })).rejects.toMatchObject({ code: 'INMESH_HEAD_TIMEOUT' });
+    await expect(mesh.request(url, { mesh: { headTimeoutMs: 40 } })).rejects.toMatchObject({
+      code: 'INMESH_HEAD_TIMEOUT',
+    });
     await expect(mesh.request(url, { mesh: { timeoutMs: 40 } })).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
     const perTry = mesh.request(url, { mesh: { perTryTimeoutMs: 40, retries: 0 } });
     await expect(perTry).rejects.toMatchObject({ code: 'INMESH_ATTEMPT_TIMEOUT' });
@@ -79,7 +91,7 @@ describe('a connection that nobody answers', () => {
   it('is given up with the signal, and the mesh closes soon after', async () => {
     const mesh = await bench.mesh([await silentAddress(bench)]);
     await expect(mesh.fetch(url, { signal: AbortSignal.timeout(20) })).rejects.toMatchObject({ name: 'TimeoutError' });
-    // Within the time of this test: connectTimeout is 10 s.
+    // Within the time of this test, which is shorter than connectTimeout.
     await mesh.close();
   });
 });

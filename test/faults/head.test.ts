@@ -1,11 +1,14 @@
+import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { meshErrorOf } from '../../src/core/errors.ts';
+import type { Mesh } from '../../src/index.ts';
 import { Bench, type Listening } from '../adapters/bench.ts';
-import { refuseUnhandled } from './unhandled.ts';
+import { guardTests } from './guard-tests.ts';
 import { ok, type WireRequest, wireServer } from './wire-server.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
-refuseUnhandled();
+guardTests();
 
 const url = 'http://reviews/';
 
@@ -13,9 +16,15 @@ const url = 'http://reviews/';
 const faults: Record<string, [(request: WireRequest) => void, string]> = {
   'resets the connection': [({ socket }) => void socket.resetAndDestroy(), 'INMESH_RESET'],
   'closes the connection': [({ socket }) => void socket.end(), 'INMESH_RESET'],
-  'closes the connection in the middle of the head': [({ socket }) => void socket.end('HTTP/1.1 200 OK\r\ncontent-'), 'INMESH_RESET'],
+  'closes the connection in the middle of the head': [
+    ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\ncontent-'),
+    'INMESH_RESET',
+  ],
   'answers with garbage': [({ socket }) => void socket.end('SSH-2.0-OpenSSH_9.6\r\n'), 'INMESH_PROTOCOL'],
-  'answers with a header that is none': [({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nbad header\r\n\r\n'), 'INMESH_PROTOCOL'],
+  'answers with a header that is none': [
+    ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nbad header\r\n\r\n'),
+    'INMESH_PROTOCOL',
+  ],
   'answers with two lengths': [
     ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx'),
     'INMESH_PROTOCOL',
@@ -26,7 +35,20 @@ const faults: Record<string, [(request: WireRequest) => void, string]> = {
   ],
 };
 
-async function server(answer: (request: WireRequest) => void): Promise<Listening<unknown> & { requests: WireRequest[] }> {
+const init = { method: 'POST', body: 'x' };
+
+/** Who may send a POST. */
+const clients: Record<string, (mesh: Mesh) => Promise<unknown>> = {
+  'mesh.request': (mesh) => mesh.request(url, init),
+  'mesh.fetch': (mesh) => mesh.fetch(url, init),
+  'mesh.fetch with a Request': (mesh) => mesh.fetch(new Request(url, { ...init, headers: { 'content-length': '1' } })),
+  'undici.request': (mesh) => request(url, { ...init, dispatcher: mesh.dispatcher } as object),
+  'built-in fetch': (mesh) => fetch(url, { ...init, dispatcher: mesh.dispatcher } as object),
+};
+
+async function server(
+  answer: (request: WireRequest) => void,
+): Promise<Listening<unknown> & { requests: WireRequest[] }> {
   const requests: WireRequest[] = [];
   const listening = await wireServer(bench, (request) => {
     requests.push(request);
@@ -51,15 +73,21 @@ describe.each(Object.entries(faults))('a server that %s', (_name, [fault, code])
     expect(bad.requests.length).toBeGreaterThan(0);
   });
 
-  it('gets a POST once', async () => {
+  it.each(Object.entries(clients))('gets a POST of %s once', async (_client, post) => {
     const { address, requests } = await server(fault);
     const mesh = await bench.mesh([address]);
-    await expect(mesh.request(url, { method: 'POST', body: 'x' })).rejects.toMatchObject({ code, attempts: 1 });
+    const error = await post(mesh).then(
+      () => expect.unreachable('it was answered'),
+      (caught) => caught,
+    );
+    expect(meshErrorOf(error)).toMatchObject({ code, attempts: 1 });
     expect(requests).toHaveLength(1);
   });
 
   it('gets a POST again that says it may be', async () => {
-    const { address, requests } = await server((request) => (requests.length === 1 ? fault(request) : void request.socket.write(ok)));
+    const { address, requests } = await server((request) =>
+      requests.length === 1 ? fault(request) : void request.socket.write(ok),
+    );
     const mesh = await bench.mesh([address]);
     const { body } = await mesh.request(url, { method: 'POST', body: 'x', headers: { 'idempotency-key': '1' } });
     expect(await body.text()).toBe('ok');
@@ -87,7 +115,9 @@ describe('a server that is silent', () => {
     const mesh = await bench.mesh([address]);
     await expect(mesh.request(url, { mesh: limits })).rejects.toMatchObject({ code });
     expect(requests).toHaveLength(count);
-    await Promise.all(requests.map(({ socket }) => socket.closed || new Promise((resolve) => socket.once('close', resolve))));
+    await Promise.all(
+      requests.map(({ socket }) => socket.closed || new Promise((resolve) => socket.once('close', resolve))),
+    );
   });
 
   it('gets a POST once, whatever the limit', async () => {
@@ -95,7 +125,9 @@ describe('a server that is silent', () => {
     const mesh = await bench.mesh([address]);
     for (const limits of [{ headTimeoutMs: 20 }, { perTryTimeoutMs: 20 }, { timeoutMs: 20 }]) {
       requests.length = 0;
-      await expect(mesh.request(url, { method: 'POST', body: 'x', mesh: limits })).rejects.toMatchObject({ name: 'MeshError' });
+      await expect(mesh.request(url, { method: 'POST', body: 'x', mesh: limits })).rejects.toMatchObject({
+        name: 'MeshError',
+      });
       expect(requests).toHaveLength(1);
     }
   });
@@ -123,7 +155,12 @@ describe('heads that are unusual', () => {
     const { address } = await server(({ socket }) => void socket.write(ok.replace('200 OK', '999 Denied')));
     const mesh = await bench.mesh([address], { retries: { max: 0 } });
     const response = await mesh.fetch(url);
-    expect([response.status, response.ok, response.statusText, await response.text()]).toEqual([999, false, 'Denied', 'ok']);
+    expect([response.status, response.ok, response.statusText, await response.text()]).toEqual([
+      999,
+      false,
+      'Denied',
+      'ok',
+    ]);
     expect((await mesh.request(url)).statusCode).toBe(999);
   });
 
@@ -140,7 +177,9 @@ describe('heads that are unusual', () => {
 
   it('large heads below the limit are read', async () => {
     const value = 'x'.repeat(15_000);
-    const { address } = await server(({ socket }) => void socket.write(ok.replace('\r\n\r\n', `\r\nx: ${value}\r\n\r\n`)));
+    const { address } = await server(
+      ({ socket }) => void socket.write(ok.replace('\r\n\r\n', `\r\nx: ${value}\r\n\r\n`)),
+    );
     const mesh = await bench.mesh([address]);
     expect((await mesh.fetch(url)).headers.get('x')).toBe(value);
   });

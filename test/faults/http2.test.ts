@@ -11,11 +11,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Mesh } from '../../src/index.ts';
 import { Bench } from '../adapters/bench.ts';
 import { secureFolder } from '../adapters/secure-folder.ts';
-import { refuseUnhandled } from './unhandled.ts';
+import { guardTests } from './guard-tests.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
-refuseUnhandled();
+guardTests();
 
 const url = 'http://reviews/';
 const upgrade = { connectionPool: { http: { h2UpgradePolicy: 'UPGRADE' } } } as const;
@@ -118,7 +118,7 @@ describe.each(Object.entries(transports))('HTTP/2 over %s', (_name, open) => {
 
   it.each<[string, () => unknown]>([
     ['a string', () => 'x'],
-    ['nothing', () => undefined],
+    ['nothing', () => null],
     ['bytes', () => Buffer.from('x')],
     ['a Blob', () => new Blob(['x'])],
     ['a function', () => () => streamed()],
@@ -140,22 +140,28 @@ describe.each(Object.entries(transports))('HTTP/2 over %s', (_name, open) => {
 
   it.each<[string, () => unknown]>([
     ['a string', () => 'x'],
-    ['nothing', () => undefined],
+    ['nothing', () => null],
     ['a Blob', () => new Blob(['x'])],
     ['a function', () => () => streamed()],
-  ])('a POST of %s that a GOAWAY states unprocessed is sent again on a new connection, and processed once', async (_body, make) => {
-    const farmed = await open((seen, count) => {
-      // The last processed stream is the one before.
-      if (seen.number === 2) seen.session.goaway(constants.NGHTTP2_NO_ERROR, (seen.stream.id as number) - 2);
-      else void answer(seen, count);
-    });
-    for (const id of [1, 2]) {
-      const { body } = await farmed.mesh.request(url, post(id, make()));
-      expect(await body.text()).toBe('ok');
-    }
-    expect([...farmed.processed]).toEqual([['POST 1', 1], ['POST 2', 1]]);
-    expect(farmed.sessions).toBe(2);
-  });
+  ])(
+    'a POST of %s that a GOAWAY states unprocessed is sent again on a new connection, and processed once',
+    async (_body, make) => {
+      const farmed = await open((seen, count) => {
+        // The last processed stream is the one before.
+        if (seen.number === 2) seen.session.goaway(constants.NGHTTP2_NO_ERROR, (seen.stream.id as number) - 2);
+        else void answer(seen, count);
+      });
+      for (const id of [1, 2]) {
+        const { body } = await farmed.mesh.request(url, post(id, make()));
+        expect(await body.text()).toBe('ok');
+      }
+      expect([...farmed.processed]).toEqual([
+        ['POST 1', 1],
+        ['POST 2', 1],
+      ]);
+      expect(farmed.sessions).toBe(2);
+    },
+  );
 
   it('the length of a POST is stated', async () => {
     const lengths: unknown[] = [];
@@ -163,7 +169,7 @@ describe.each(Object.entries(transports))('HTTP/2 over %s', (_name, open) => {
       lengths.push(seen.headers['content-length']);
       void answer(seen, count);
     });
-    for (const body of ['aä', Buffer.from('abc'), new Blob(['abcd']), undefined]) {
+    for (const body of ['aä', Buffer.from('abc'), new Blob(['abcd']), null]) {
       await (await mesh.request(url, post(1, body))).body.text();
     }
     expect(lengths.slice(0, 3)).toEqual(['3', '3', '4']);
@@ -186,12 +192,15 @@ describe.each(Object.entries(transports))('HTTP/2 over %s', (_name, open) => {
     ['is reset with CANCEL', ({ stream }) => stream.close(constants.NGHTTP2_CANCEL)],
     ['loses its connection', ({ session }) => session.destroy()],
     ['loses its socket', ({ session }) => session.socket.destroy()],
-    ['gets a GOAWAY that includes it, and loses its connection', ({ session, stream }) => {
-      session.goaway(constants.NGHTTP2_INTERNAL_ERROR, stream.id);
-      setImmediate(() => session.destroy());
-    }],
+    [
+      'gets a GOAWAY that includes it, and loses its connection',
+      ({ session, stream }) => {
+        session.goaway(constants.NGHTTP2_INTERNAL_ERROR, stream.id);
+        setImmediate(() => session.destroy());
+      },
+    ],
   ])('a POST that %s is processed once, and is an error', async (_fault, fault) => {
-    for (const make of [() => 'x', () => undefined, () => new Blob(['x']), () => streamed()]) {
+    for (const make of [() => 'x', () => null, () => new Blob(['x']), () => streamed()]) {
       const { mesh, processed } = await open(async (seen, count) => {
         await count();
         fault(seen);
@@ -224,7 +233,10 @@ describe.each(Object.entries(transports))('HTTP/2 over %s', (_name, open) => {
       if (seen.number % 10 === 0) seen.session.close();
     });
     const calls = Array.from({ length: 60 }, (_, id) =>
-      mesh.request(url, post(id)).then(({ body }) => body.text(), (error) => error.code),
+      mesh.request(url, post(id)).then(
+        ({ body }) => body.text(),
+        (error) => error.code,
+      ),
     );
     const results = await Promise.all(calls);
     for (const result of results) expect(['ok', 'INMESH_RESET', 'INMESH_REFUSED_STREAM']).toContain(result);

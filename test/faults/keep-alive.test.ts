@@ -3,49 +3,55 @@ import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Bench, bodyOf } from '../adapters/bench.ts';
-import { refuseUnhandled } from './unhandled.ts';
+import { guardTests } from './guard-tests.ts';
 import { ok, wireServer } from './wire-server.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
-refuseUnhandled();
+guardTests();
 
 const url = 'http://reviews/';
 
 describe('a server that closes idle connections', () => {
-  it.each(['end', 'resetAndDestroy'] as const)('(%s) right when requests are sent fails no GET, and sees no POST twice', async (close) => {
-    const rounds = 300;
-    const idle = new Set<Socket>();
-    const posts = new Map<string, number>();
-    const { address } = await wireServer(bench, ({ socket, method, body }) => {
-      idle.delete(socket);
-      if (method === 'POST') posts.set(body, (posts.get(body) ?? 0) + 1);
-      socket.write(ok, () => idle.add(socket));
-    });
-    const mesh = await bench.mesh([address], { retryBudget: { percent: 100, minRetriesPerSecond: 1_000 }, outlierDetection: { disabled: true } });
-    let resets = 0;
-    for (let round = 0; round < rounds; round++) {
-      // Closed in the same turn, one turn before and one after: each side of the race.
-      for (let turns = round % 3; turns > 0; turns--) await turn();
-      const calls = [
-        mesh.request(url).then(({ body }) => body.text()),
-        mesh.request(url, { method: 'POST', body: String(round) }).then(
-          ({ body }) => body.text(),
-          (error) => {
-            expect(error.code).toBe('INMESH_RESET');
-            resets++;
-            return 'ok';
-          },
-        ),
-      ];
-      if (round % 2 === 0) await turn();
-      for (const socket of idle) socket[close]();
-      idle.clear();
-      expect(await Promise.all(calls)).toEqual(['ok', 'ok']);
-    }
-    expect(Math.max(...posts.values())).toBe(1);
-    expect(posts.size).toBeGreaterThanOrEqual(rounds - resets);
-  });
+  it.each(['end', 'resetAndDestroy'] as const)(
+    '(%s) right when requests are sent fails no GET, and sees no POST twice',
+    async (close) => {
+      const rounds = 300;
+      const idle = new Set<Socket>();
+      const posts = new Map<string, number>();
+      const { address } = await wireServer(bench, ({ socket, method, body }) => {
+        idle.delete(socket);
+        if (method === 'POST') posts.set(body, (posts.get(body) ?? 0) + 1);
+        socket.write(ok, () => idle.add(socket));
+      });
+      const mesh = await bench.mesh([address], {
+        retryBudget: { percent: 100, minRetriesPerSecond: 1_000 },
+        outlierDetection: { disabled: true },
+      });
+      let resets = 0;
+      for (let round = 0; round < rounds; round++) {
+        // Closed in the same turn, one turn before and one after: each side of the race.
+        for (let turns = round % 3; turns > 0; turns--) await turn();
+        const calls = [
+          mesh.request(url).then(({ body }) => body.text()),
+          mesh.request(url, { method: 'POST', body: String(round) }).then(
+            ({ body }) => body.text(),
+            (error) => {
+              expect(error.code).toBe('INMESH_RESET');
+              resets++;
+              return 'ok';
+            },
+          ),
+        ];
+        if (round % 2 === 0) await turn();
+        for (const socket of idle) socket[close]();
+        idle.clear();
+        expect(await Promise.all(calls)).toEqual(['ok', 'ok']);
+      }
+      expect(Math.max(...posts.values())).toBe(1);
+      expect(posts.size).toBeGreaterThanOrEqual(rounds - resets);
+    },
+  );
 
   it('after one request each is served by new connections', async () => {
     let connections = 0;

@@ -38,20 +38,15 @@ const readers: Record<string, (response: Response) => Promise<string>> = {
   },
   'new Response(body)': (response) => new Response(response.body).text(),
   'a BYOB reader': async (response) => {
-    const reader = response.body?.getReader({ mode: 'byob' });
+    const reader = (response.body as ReadableStream).getReader({ mode: 'byob' });
     let read = '';
     for (;;) {
-      const { value, done } = (await reader?.read(new Uint8Array(4))) as ReadableStreamReadResult<Uint8Array>;
+      const { value, done } = await reader.read(new Uint8Array(4));
       if (done) return Buffer.from(read, 'latin1').toString();
       read += Buffer.from(value).toString('latin1');
     }
   },
 };
-
-interface ReadableStreamReadResult<T> {
-  done: boolean;
-  value: T;
-}
 
 describe.each(Object.entries(readers))('a body read by %s', (name, read) => {
   it('is all there', async () => {

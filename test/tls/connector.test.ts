@@ -214,6 +214,26 @@ describe('tlsConnector', () => {
     await expect(get(pool(port))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
+  it('returns the socket, so that a connection in the making can be given up', async () => {
+    const silent = createTcpServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    closers.push(() => new Promise((resolve) => silent.close(resolve)));
+    const connect = tlsConnector({
+      tls: simple,
+      material: material(),
+      serviceHost: 'reviews',
+      connectTimeoutMs: 5000,
+      h2: false,
+    });
+    const { port } = silent.address() as AddressInfo;
+    const failed = new Promise<Error | null>((resolve) => {
+      const address = { hostname: '127.0.0.1', host: `127.0.0.1:${port}`, protocol: 'https:', port: String(port) };
+      const socket = connect(address, (...[error]) => resolve(error)) as unknown as TLSSocket;
+      socket.destroy(new Error('given up'));
+    });
+    expect(await failed).toMatchObject({ message: 'given up' });
+  });
+
   it('throws at construction for names that are no identity', () => {
     expect(() => pool(1, { subjectAltNames: ['spiffe://'] })).toThrow(
       expect.objectContaining({ code: 'INMESH_OPTION' }),

@@ -1,0 +1,54 @@
+import type { EndpointChange, RawDocument, Registry, Sink, Watch } from '../../src/discovery/registry.ts';
+
+/** A watch that the mesh has opened. */
+export interface OpenWatch<T> {
+  readonly sink: Sink<T>;
+  closed: boolean;
+}
+
+/** A registry that tells what a test tells it to, when and as often as that. */
+export class ManualRegistry implements Registry {
+  readonly name = 'manual';
+  readonly documents: OpenWatch<readonly RawDocument[]>[] = [];
+  /** By service, in order. */
+  readonly endpoints = new Map<string, OpenWatch<EndpointChange>[]>();
+  closed = false;
+
+  watchDocuments(sink: Sink<readonly RawDocument[]>): Watch {
+    return watchOf(sink, this.documents);
+  }
+
+  watchEndpoints(service: string, sink: Sink<EndpointChange>): Watch {
+    const watches = this.endpoints.get(service) ?? [];
+    this.endpoints.set(service, watches);
+    return watchOf(sink, watches);
+  }
+
+  /** Tells the last watch of documents. */
+  tell(document: unknown, version: string) {
+    return this.tellRaw({ name: 'manual', value: document }, version);
+  }
+
+  tellRaw(document: RawDocument, version: string) {
+    return (this.documents.at(-1) as OpenWatch<readonly RawDocument[]>).sink.set([document], version);
+  }
+
+  /** The last watch of the endpoints of `service`. */
+  sinkOf(service: string): Sink<EndpointChange> {
+    return (this.endpoints.get(service)?.at(-1) as OpenWatch<EndpointChange>).sink;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+function watchOf<T>(sink: Sink<T>, watches: OpenWatch<T>[]): Watch {
+  const watch = { sink, closed: false };
+  watches.push(watch);
+  return {
+    close() {
+      watch.closed = true;
+    },
+  };
+}
