@@ -3,6 +3,7 @@
  */
 import type { Call } from '../core/call.ts';
 import type { Reply } from '../core/reply.ts';
+import { callerReason, ownReason } from '../http/caller-reason.ts';
 
 /**
  * Cancels `call` with the reason of `signal`, until its reply has ended.
@@ -14,7 +15,7 @@ export function cancelBySignal(call: Call, signal: AbortSignal, run: (call: Call
     call.body?.discard(signal.reason);
     return Promise.reject(signal.reason);
   }
-  const onAbort = () => call.cancel(signal.reason);
+  const onAbort = () => call.cancel(callerReason(signal.reason));
   const forget = () => signal.removeEventListener('abort', onAbort);
   signal.addEventListener('abort', onAbort, { once: true });
   return run(call).then(
@@ -24,7 +25,7 @@ export function cancelBySignal(call: Call, signal: AbortSignal, run: (call: Call
     },
     (error) => {
       forget();
-      throw error;
+      throw ownReason(error);
     },
   );
 }

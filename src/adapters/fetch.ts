@@ -73,13 +73,13 @@ function send(
       if (next instanceof Error) throw next;
       void reply.body.dump();
       try {
-        return send(engine, overrides, next, input, init);
+        return send(engine, engine.overridesOfRest(call, overrides), next, input, init);
       } catch (error) {
         throw fetchError(error);
       }
     },
     (error) => {
-      throw fetchError(error);
+      throw signal?.aborted && error === signal.reason ? error : fetchError(error);
     },
   );
 }

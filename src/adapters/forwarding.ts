@@ -9,6 +9,7 @@ import type { Call } from '../core/call.ts';
 import { MeshError } from '../core/errors.ts';
 import type { BodySink, Reply } from '../core/reply.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
+import { callerReason, ownReason } from '../http/caller-reason.ts';
 
 type Handler = Dispatcher.DispatchHandler;
 type Controller = Dispatcher.DispatchController;
@@ -65,9 +66,10 @@ export class Forwarding implements BodySink {
     if (this.aborted || this.handler === undefined) return;
     this.aborted = true;
     this.reason = reason ?? new MeshError('INMESH_ABORTED', 'the caller cancelled the call');
-    if (this.reply === undefined) this.call?.cancel(this.reason);
+    const reasonInside = callerReason(this.reason);
+    if (this.reply === undefined) this.call?.cancel(reasonInside);
     else {
-      this.reply.body.destroy(this.reason);
+      this.reply.body.destroy(reasonInside);
       if (this.phase === 'held') this.flow();
     }
   }
@@ -95,7 +97,7 @@ export class Forwarding implements BodySink {
   }
 
   error(error: unknown): void {
-    this.release()?.onResponseError?.(this as unknown as Controller, error as Error);
+    this.release()?.onResponseError?.(this as unknown as Controller, ownReason(error) as Error);
     this.forgetHeaders();
   }
 

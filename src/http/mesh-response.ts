@@ -8,6 +8,7 @@ import { ReadableStream } from 'node:stream/web';
 import { meshErrorOf } from '../core/errors.ts';
 import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { ReplyBody } from '../core/reply.ts';
+import { ownReason } from './caller-reason.ts';
 import { bodyStream } from './body-readers.ts';
 import { ReplyHeaders } from './reply-headers.ts';
 
@@ -166,6 +167,8 @@ type BodyInit = NonNullable<ConstructorParameters<typeof Response>[0]>;
 
 /** What fetch says of a body that broke; the mesh's error is its cause. The caller's own reason stays what it is. */
 function terminated(error: unknown): unknown {
+  const own = ownReason(error);
+  if (own !== error) return own;
   return error !== undefined && meshErrorOf(error) === error ? new TypeError('terminated', { cause: error }) : error;
 }
 

@@ -7,7 +7,7 @@ import type { HeaderList } from '../core/call.ts';
 import { Call } from '../core/call.ts';
 import type { CallOptions, ResolvedCallOptions } from '../core/call-options.ts';
 import type { Clock } from '../core/clock.ts';
-import { deadlineOf } from '../core/deadline.ts';
+import { deadlineOf, remainingMs } from '../core/deadline.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Reply } from '../core/reply.ts';
 import { isIdempotent } from '../http/method.ts';
@@ -57,6 +57,12 @@ export class MeshEngine {
   overrides(view: Overrides | undefined, own: CallOptions | undefined): Overrides | undefined {
     if (own === undefined) return view;
     return view === undefined ? new Overrides(own) : view.and(own);
+  }
+
+  /** `overrides` for a call that goes on where `call` led to: with what is left of its time. */
+  overridesOfRest(call: Call, overrides: Overrides | undefined): Overrides | undefined {
+    if (call.options.timeoutMs === Number.POSITIVE_INFINITY) return overrides;
+    return this.overrides(overrides, { timeoutMs: remainingMs(call.deadline, this.clock.now()) });
   }
 
   /**

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MeshError } from '../../src/core/errors.ts';
 import { Bench } from './bench.ts';
 
 const bench = new Bench();
@@ -84,5 +85,33 @@ describe('the signal of mesh.fetch', () => {
     expect(await response.text()).toBe('x');
     controller.abort(reason);
     expect(await copy.text()).toBe('x');
+  });
+
+  it('that carries an error of another call is given back, and held against nobody', async () => {
+    const mesh = await meshTo((_request, response) => {
+      response.writeHead(200).write('a');
+    });
+    const other = new MeshError('INMESH_RESET', 'ratings: broken');
+    const before = new AbortController();
+    const waiting = mesh.fetch(url, { signal: before.signal });
+    before.abort(other);
+    expect(await rejection(waiting)).toBe(other);
+    const during = new AbortController();
+    const response = await mesh.fetch(url, { signal: during.signal });
+    const reading = response.text();
+    during.abort(other);
+    expect(await rejection(reading)).toBe(other);
+    const seen: string[] = [];
+    mesh.metrics.attach({
+      registerMetric: (metric: { name: string; get(): Promise<{ values: { labels: object; value: number }[] }> }) => {
+        if (metric.name === 'inmesh_calls_total') {
+          void metric.get().then(({ values }) => seen.push(...values.map((value) => JSON.stringify(value.labels))));
+        }
+      },
+      removeSingleMetric() {},
+    } as never);
+    await turn();
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.filter((labels) => labels.includes('failure'))).toEqual([]);
   });
 });

@@ -52,9 +52,14 @@ describe('a configuration that is not good', () => {
       '/no/such.pem cannot be read',
     ],
     [
+      'an address that nobody can have',
+      { services: [{ host: 'reviews', endpoints: [{ address: '300.0.0.1:80' }] }] },
+      'services[0].endpoints[0].address: is "300.0.0.1:80"',
+    ],
+    [
       'a name in subjectAltNames that none can have',
       { services: [{ ...reviews([a], { tls: { mode: 'SIMPLE' } }), subjectAltNames: ['10.0.0.1'] }] },
-      'subjectAltNames has 10.0.0.1',
+      'services[0].subjectAltNames[0]: is "10.0.0.1"',
     ],
   ])('changes nothing and is told everywhere: %s', async (_what, bad, problem) => {
     const told: unknown[] = [];
@@ -143,18 +148,19 @@ describe('a configuration that does not come', () => {
     );
     await clock.advance(299);
     const early = await Promise.race([opening, 'waiting']);
+    const timersEarly = clock.pendingTimers;
     await clock.advance(1);
-    return { early, error: await opening, clock };
+    return { early, timersEarly, error: await opening, timers: clock.pendingTimers };
   }
 
   it('is waited for as long as readyTimeoutMs says', async () => {
-    const { early, error, clock } = await openOver(new ManualRegistry());
+    const { early, error, timers } = await openOver(new ManualRegistry());
     expect(early).toBe('waiting');
     expect(error).toMatchObject({
       code: 'INMESH_REGISTRY',
       message: 'manual: no configuration within readyTimeoutMs 300: nothing came',
     });
-    expect(clock.pendingTimers).toBe(0);
+    expect(timers).toBe(0);
   });
 
   it('is told with the last failure of the registry', async () => {
@@ -175,9 +181,9 @@ describe('a configuration that does not come', () => {
       },
       async close() {},
     };
-    const { early, clock } = await openOver(broken);
+    const { early, timersEarly } = await openOver(broken);
     expect(early).toMatchObject({ message: 'not today' });
-    expect(clock.pendingTimers).toBe(0);
+    expect(timersEarly).toBe(0);
   });
 });
 

@@ -6,22 +6,14 @@ export interface OpenWatch<T> {
   closed: boolean;
 }
 
-/** A registry that tells what a test tells it to, when and as often as that. */
+/** A registry of documents that tells what a test tells it to, when and as often as that. */
 export class ManualRegistry implements Registry {
   readonly name = 'manual';
   readonly documents: OpenWatch<readonly RawDocument[]>[] = [];
-  /** By service, in order. */
-  readonly endpoints = new Map<string, OpenWatch<EndpointChange>[]>();
   closed = false;
 
   watchDocuments(sink: Sink<readonly RawDocument[]>): Watch {
     return watchOf(sink, this.documents);
-  }
-
-  watchEndpoints(service: string, sink: Sink<EndpointChange>): Watch {
-    const watches = this.endpoints.get(service) ?? [];
-    this.endpoints.set(service, watches);
-    return watchOf(sink, watches);
   }
 
   /** Tells the last watch of documents. */
@@ -33,14 +25,29 @@ export class ManualRegistry implements Registry {
     return (this.documents.at(-1) as OpenWatch<readonly RawDocument[]>).sink.set([document], version);
   }
 
-  /** The last watch of the endpoints of `service`. */
-  sinkOf(service: string): Sink<EndpointChange> {
-    return (this.endpoints.get(service)?.at(-1) as OpenWatch<EndpointChange>).sink;
-  }
-
   async close(): Promise<void> {
     this.closed = true;
   }
+}
+
+/** One of endpoints alone. */
+export class ManualEndpoints implements Registry {
+  readonly name = 'manual';
+  /** By service, in order. */
+  readonly watches = new Map<string, OpenWatch<EndpointChange>[]>();
+
+  watchEndpoints(service: string, sink: Sink<EndpointChange>): Watch {
+    const watches = this.watches.get(service) ?? [];
+    this.watches.set(service, watches);
+    return watchOf(sink, watches);
+  }
+
+  /** Of the last watch of `service`. */
+  sinkOf(service: string): Sink<EndpointChange> {
+    return (this.watches.get(service)?.at(-1) as OpenWatch<EndpointChange>).sink;
+  }
+
+  async close(): Promise<void> {}
 }
 
 function watchOf<T>(sink: Sink<T>, watches: OpenWatch<T>[]): Watch {
