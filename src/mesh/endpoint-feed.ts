@@ -3,7 +3,8 @@
  * the service; or, with `resolution: DNS`, from the addresses of the names in the document.
  */
 import type { ServiceConfig } from '../config/mesh-config.ts';
-import { type Endpoint, endpointKey, makeEndpoint } from '../core/endpoint.ts';
+import { addressForms, type Endpoint, endpointKey, makeEndpoint, parseAddress } from '../core/endpoint.ts';
+import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
 import type { EndpointChange, Registry, Sink, Verdict, Watch } from '../discovery/registry.ts';
 
@@ -20,6 +21,9 @@ export interface EndpointSources {
   readonly dns: () => Registry;
 }
 
+/** More of them say nothing new. */
+const maxProblems = 10;
+
 const accepted: Verdict = Object.freeze({ accepted: true });
 
 /** Keeps the endpoints of one service up to date. */
@@ -33,6 +37,8 @@ export class EndpointFeed {
   private watches: Watch[] = [];
   private fromDocument: readonly Endpoint[] = [];
   private fromRegistry: Map<string, Endpoint> | undefined = undefined;
+  /** What the names of the document stand for, by `name:port`. */
+  private resolved: ReadonlyMap<string, readonly Endpoint[]> = new Map();
 
   constructor(host: string, target: EndpointTarget, sources: EndpointSources) {
     this.host = host;
@@ -48,12 +54,13 @@ export class EndpointFeed {
     this.close();
     this.watches = [];
     this.fromDocument = config?.endpoints ?? [];
+    const { registry } = this.sources;
     if (config?.resolution === 'DNS') this.watchNames(config.endpoints);
-    else if (this.sources.registry.watchEndpoints === undefined) this.emit();
+    else if (registry.watchEndpoints === undefined) this.emit();
     else {
       // What the document says holds until the registry says otherwise.
       if (this.fromDocument.length > 0) this.emit();
-      this.watches.push(this.sources.registry.watchEndpoints(this.host, this.registrySink()));
+      this.watch(registry, this.host, this.registrySink());
     }
   }
 
@@ -66,9 +73,30 @@ export class EndpointFeed {
     this.settle(true);
   }
 
+  /** Sinks promise to ignore what comes after the end of their watch. */
+  private watch(registry: Registry, name: string, sink: Sink<EndpointChange>): void {
+    let closed = false;
+    const watch = registry.watchEndpoints?.(name, {
+      set: (change, version) => (closed ? accepted : sink.set(change, version)),
+      absent: (version) => closed || sink.absent(version),
+      failed: (error) => closed || sink.failed(error),
+    });
+    this.watches.push({
+      close() {
+        closed = true;
+        watch?.close();
+      },
+    });
+  }
+
   private registrySink(): Sink<EndpointChange> {
     return {
       set: (change) => {
+        const problems = problemsOf('full' in change ? change.full : change.put);
+        if (problems.length > 0) {
+          this.report(new MeshError('INMESH_REGISTRY', `${this.host}: ${problems.join('; ')}`, { service: this.host }));
+          return { accepted: false, problems };
+        }
         if ('full' in change) {
           this.fromRegistry = new Map(change.full.map((endpoint) => [endpointKey(endpoint), endpoint]));
         } else {
@@ -94,28 +122,38 @@ export class EndpointFeed {
   /** Each endpoint of the document stands for the addresses of its name, with its labels, locality and weight. */
   private watchNames(names: readonly Endpoint[]): void {
     const dns = this.sources.dns();
-    const resolved = new Map<Endpoint, readonly Endpoint[]>();
-    const update = (name: Endpoint, addresses: readonly Endpoint[]) => {
-      resolved.set(
-        name,
-        addresses.map((address) => makeEndpoint({ ...name, host: address.host, port: address.port })),
+    const before = this.resolved;
+    const resolved = new Map<string, readonly Endpoint[]>();
+    this.resolved = resolved;
+    const tell = () => {
+      const addresses = names.flatMap((name) =>
+        (resolved.get(endpointKey(name)) ?? []).map(({ host, port }) => makeEndpoint({ ...name, host, port })),
       );
-      this.target.setEndpoints([...resolved.values()].flat());
+      this.target.setEndpoints(addresses);
       if (addresses.length > 0 || resolved.size === names.length) this.settle(true);
     };
-    if (names.length === 0) this.emit();
     for (const name of names) {
-      const sink: Sink<EndpointChange> = {
+      const key = endpointKey(name);
+      const known = before.get(key);
+      if (known !== undefined) resolved.set(key, known);
+    }
+    // Names that stay keep their addresses; without any of them the former endpoints stay until the first answer.
+    if (resolved.size > 0 || names.length === 0) tell();
+    for (const name of names) {
+      const key = endpointKey(name);
+      const update = (addresses: readonly Endpoint[]) => {
+        resolved.set(key, addresses);
+        tell();
+      };
+      this.watch(dns, key, {
         set: (change) => {
           // DNS answers are whole.
-          if ('full' in change) update(name, change.full);
+          if ('full' in change) update(change.full);
           return accepted;
         },
-        absent: () => update(name, []),
+        absent: () => update([]),
         failed: (error) => this.report(error),
-      };
-      const watch = dns.watchEndpoints?.(endpointKey(name), sink);
-      if (watch !== undefined) this.watches.push(watch);
+      });
     }
   }
 
@@ -124,4 +162,13 @@ export class EndpointFeed {
       events.registryError.publish({ registry: this.sources.registry.name, service: this.host, error });
     }
   }
+}
+
+/** A registry of the program's own may name anything. */
+function problemsOf(endpoints: readonly Endpoint[]): string[] {
+  return endpoints
+    .map(endpointKey)
+    .filter((key) => parseAddress(key) === undefined)
+    .slice(0, maxProblems)
+    .map((key) => `${key} is no address; allowed: ${addressForms}`);
 }

@@ -226,4 +226,17 @@ describe('redirects of mesh.fetch', () => {
     expect(await rejection(mesh.fetch(url))).toMatchObject({ cause: { code: 'INMESH_REDIRECT' } });
     expect(requests).toBe(21);
   });
+
+  it('have together the time of one call', async () => {
+    const remaining: number[] = [];
+    const mesh = await meshTo((request, response) => {
+      remaining.push(Number(request.headers['x-envoy-expected-rq-timeout-ms']));
+      const answer = () => response.writeHead(302, { location: `/${remaining.length}` }).end();
+      setTimeout(answer, 20);
+    });
+    const error = await rejection(mesh.fetch(url, { mesh: { timeoutMs: 150 } }));
+    expect(isMeshError(error, 'INMESH_TIMEOUT')).toBe(true);
+    expect(remaining.length).toBeGreaterThan(1);
+    expect(remaining).toEqual([...remaining].sort((a, b) => b - a));
+  });
 });
