@@ -10,36 +10,47 @@ import type { Dispatcher as Undici } from 'undici';
 import type { Call, HeaderList } from '../core/call.ts';
 import type { CallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
-import { Dispatcher, Dispatcher1Wrapper } from '../core/undici.ts';
+import { platformDispatcher } from '../core/platform-dispatcher.ts';
+import { Agent, Dispatcher, Dispatcher1Wrapper, getGlobalDispatcher } from '../core/undici.ts';
 import { formAsBlob, withTypeOf } from '../http/body-type.ts';
 import { findHeader, type HeaderInput, toHeaderList } from '../http/header-list.ts';
-import type { BodyInput } from '../http/request-body.ts';
+import { type BodyInput, discardInput } from '../http/request-body.ts';
 import { parseTarget, pathWithQuery, type Target } from '../http/target.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
 import type { Overrides } from '../mesh/overrides.ts';
 import { Forwarding } from './forwarding.ts';
+import { undiciOverrides } from './undici-overrides.ts';
 
 type Handler = Undici.DispatchHandler;
 
+/** The meshes that have passed a request on, so that it does not go round between global dispatchers. */
+const passedBy = Symbol('inmesh.passedBy');
+
 /** What undici's clients pass, and `mesh`: overrides of the call (undici.request hands unknown options through). */
-type Options = Undici.DispatchOptions & { mesh?: CallOptions };
+type Options = Undici.DispatchOptions & { mesh?: CallOptions; [passedBy]?: readonly MeshEngine[] };
 
 /** A program that calls more origins than this takes the later ones apart each time. */
 const maxTargets = 1_000;
 
-/** A dispatcher that sends requests into the mesh, and those to unknown hosts to `unknown`, or refuses them. */
+/** Takes what has been passed on and leads back here; made when that happens first. */
+let plainAgent: Agent | undefined;
+
+/**
+ * A dispatcher that sends requests into the mesh. Those to unknown hosts it passes on, when the document (ALLOW_ANY) or
+ * `passUnknown` says so, and refuses otherwise.
+ */
 export class MeshDispatcher extends Dispatcher {
   private readonly engine: MeshEngine;
   private readonly view: Overrides | undefined;
-  private readonly unknown: Undici | undefined;
+  private readonly passUnknown: boolean;
   /** What origins mean, so that each is taken apart once. */
   private readonly targets = new Map<unknown, Target>();
 
-  constructor(engine: MeshEngine, view: Overrides | undefined, unknown: Undici | undefined) {
+  constructor(engine: MeshEngine, view: Overrides | undefined, passUnknown = false) {
     super();
     this.engine = engine;
     this.view = view;
-    this.unknown = unknown;
+    this.passUnknown = passUnknown;
   }
 
   override dispatch(options: Options, given: Handler): boolean {
@@ -49,12 +60,30 @@ export class MeshDispatcher extends Dispatcher {
     try {
       call = this.start(options);
     } catch (error) {
+      discardInput(options.body as BodyInput, error);
       handler.onResponseError?.(null as never, error as Error);
       return false;
     }
-    if (call === undefined) return (this.unknown as Undici).dispatch(options, given);
+    if (call === undefined) return this.passOn(options, given);
     new Forwarding(call, handler).run(this.engine);
     return true;
+  }
+
+  /**
+   * Sends a request on as if there were no mesh: to the global dispatcher of the moment. That may be this one, or lead
+   * back here through others; a request that comes a second time goes to a plain agent.
+   */
+  protected passOn(options: Options, given: Handler): boolean {
+    const passed = options[passedBy] ?? [];
+    const isLegacy = given.onRequestStart === undefined;
+    const again = passed.includes(this.engine);
+    // A handler of the undici inside Node goes back to that undici.
+    const ofPlatform = isLegacy && !again ? (platformDispatcher() as Undici | undefined) : undefined;
+    const marked: Options = { ...options, [passedBy]: [...passed, this.engine] };
+    if (ofPlatform !== undefined) return ofPlatform.dispatch(marked, given);
+    if (again) plainAgent ??= new Agent();
+    const next = again ? (plainAgent as Undici) : getGlobalDispatcher();
+    return next.dispatch(marked, isLegacy ? legacy(given) : given);
   }
 
   /** The call, or `undefined` for a request that goes on as if there were no mesh. */
@@ -68,9 +97,9 @@ export class MeshDispatcher extends Dispatcher {
       method: options.method,
       headers: withOneLength(withTypeOf(body, toHeaderList(options.headers as HeaderInput))),
       body,
-      overrides: this.engine.overrides(this.view, overridesOf(options)),
+      overrides: this.engine.overrides(this.view, undiciOverrides(options)),
       upgrade: typeof options.upgrade === 'string' ? options.upgrade : undefined,
-      passUnknown: this.unknown !== undefined,
+      passUnknown: this.passUnknown,
     });
   }
 
@@ -107,16 +136,4 @@ function withOneLength(headers: HeaderList): HeaderList {
 function legacy(handler: Handler): Handler {
   const wrapper = Dispatcher1Wrapper as unknown as { wrapHandler(handler: Handler): Handler };
   return wrapper.wrapHandler(handler);
-}
-
-/** The options of undici that are overrides in the mesh. */
-function overridesOf(options: Options): CallOptions | undefined {
-  const { mesh, headersTimeout, bodyTimeout, idempotent } = options;
-  if (headersTimeout == null && bodyTimeout == null && idempotent === undefined) return mesh;
-  return {
-    ...(headersTimeout == null ? undefined : { headTimeoutMs: headersTimeout || false }),
-    ...(bodyTimeout == null ? undefined : { bodyIdleMs: bodyTimeout || false }),
-    ...(idempotent === undefined ? undefined : { idempotent }),
-    ...mesh,
-  };
 }

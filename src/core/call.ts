@@ -55,6 +55,8 @@ export class Call extends Operation {
   lastSent: Sent = 'none';
   /** The part of {@link Operation.deadline} that an inbound request imposed: an instant, `Infinity` without one. */
   inheritedDeadline = Number.POSITIVE_INFINITY;
+  /** Where that came from; its deadline becomes `Infinity` when the inbound request has been answered. */
+  inheritance: { readonly deadline: number } | undefined = undefined;
   /** Whether the inbound request behind this call is itself a retry: then it is not multiplied further down. */
   isRepeat = false;
   private triedMembers: Set<Member> | undefined = undefined;
@@ -86,6 +88,14 @@ export class Call extends Operation {
   /** The members that earlier attempts of this call were sent to; picks avoid them. */
   get tried(): ReadonlySet<Member> {
     return this.triedMembers ?? noMembers;
+  }
+
+  /** Takes back an inherited deadline that no longer holds. */
+  refreshDeadline(): void {
+    if (this.inheritedDeadline === Number.POSITIVE_INFINITY) return;
+    if (this.inheritance?.deadline !== Number.POSITIVE_INFINITY) return;
+    this.inheritedDeadline = Number.POSITIVE_INFINITY;
+    this.deadline = this.startedAt + this.options.timeoutMs;
   }
 
   /** Adds to {@link tried}. Most calls have one attempt, so the set is made at the first repeat. */

@@ -8,8 +8,8 @@ import { ReadableStream } from 'node:stream/web';
 import { meshErrorOf } from '../core/errors.ts';
 import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { ReplyBody } from '../core/reply.ts';
-import { ownReason } from './caller-reason.ts';
 import { bodyStream } from './body-readers.ts';
+import { ownReason } from './caller-reason.ts';
 import { ReplyHeaders } from './reply-headers.ts';
 
 /** What a response is made from. */

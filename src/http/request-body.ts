@@ -46,6 +46,12 @@ export function replayableBody(input: BodyInput, idempotent: boolean): Replayabl
   );
 }
 
+/** Frees the source of a body that will not be sent, because its request was refused. */
+export function discardInput(input: BodyInput, reason: unknown): void {
+  if (typeof input !== 'object' || input === null || !isIterable(input)) return;
+  if (!ArrayBuffer.isView(input) && !isFormData(input)) new StreamBody(input, false).discard(reason);
+}
+
 function isIterable(input: object): input is AsyncIterable<Uint8Array> {
   return Symbol.asyncIterator in input || Symbol.iterator in input;
 }

@@ -16,7 +16,7 @@ import type { Random } from '../core/random.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Stack } from '../core/stack.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
-import { Limiter } from '../resilience/limit/limiter.ts';
+import { type GrantTurn, Limiter } from '../resilience/limit/limiter.ts';
 import type { LiveMember } from './live-member.ts';
 
 /** What a cluster has from its service; replaced as a whole when the configuration changes. */
@@ -30,6 +30,8 @@ export interface ClusterSettings {
 export interface ServiceLoad {
   /** Attempts in flight at the whole service. */
   inFlight: number;
+  /** Views share the limits, so they let in one at a time. */
+  readonly turn: GrantTurn;
 }
 
 /** The members of a service, or of one of its subsets. */
@@ -65,6 +67,7 @@ export class Cluster {
       service: name,
       maxPending: () => this.settings.limits.maxPending,
       canStart: () => this.hasRoom(),
+      turn: load.turn,
     });
   }
 
@@ -109,6 +112,10 @@ export class Cluster {
   /** A member of the service has one attempt less. */
   memberReleased(member: LiveMember): void {
     if (member.inFlight === this.settings.limits.maxRequestsPerEndpoint - 1 && this.has(member)) this.full--;
+  }
+
+  /** There may be room for one that waits here. */
+  notify(): void {
     this.limiter.notify();
   }
 

@@ -4,7 +4,6 @@
  * reported to the registry, to `mesh.status()`, on a channel and in the log.
  */
 import { compile } from '../config/compile.ts';
-import { defaultService } from '../config/default-service.ts';
 import type { MeshConfig, ServiceConfig } from '../config/mesh-config.ts';
 import type { HeaderList } from '../core/call.ts';
 import type { ResolvedCallOptions } from '../core/call-options.ts';
@@ -105,6 +104,11 @@ export class Configuration {
     return this.planner.plan(authority, method, path, headers);
   }
 
+  /** Whether the registry has no documents, so that every host that it knows is a service. */
+  get namesEveryService(): boolean {
+    return this.options.registry.watchDocuments === undefined;
+  }
+
   planForSubset(plan: RoutePlan, subset: string): RoutePlan {
     return this.planner.planForSubset(plan, subset);
   }
@@ -127,9 +131,9 @@ export class Configuration {
   /** The plan of a host that no document names: the registry is asked once, when it can be asked by name. */
   discover(authority: string): RoutePlan | undefined {
     if (this.options.registry.watchEndpoints === undefined) return undefined;
-    const host = hostOf(authority);
-    const name = this.options.registry.watchDocuments === undefined ? authority : host;
-    const service = this.services.discover(name, defaultService(host));
+    // Without documents nobody says which port a service has: two ports of a host are two services.
+    const name = this.options.registry.watchDocuments === undefined ? authority : hostOf(authority);
+    const service = this.services.discover(name);
     return service === undefined ? undefined : this.planner.planOf(service);
   }
 

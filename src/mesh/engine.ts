@@ -39,7 +39,6 @@ class PlannedCall extends Call {
   plan!: RoutePlan;
 }
 
-/** Why the body of a request is not read on. */
 /** The mesh without its adapters. */
 export class MeshEngine {
   readonly configuration: Configuration;
@@ -76,13 +75,15 @@ export class MeshEngine {
     const { authority, method, path, headers, overrides } = request;
     if (this.closed) throw new MeshError('INMESH_CLOSED', 'the mesh is closed');
     let plan = this.configuration.plan(authority, method, path, headers);
-    if (plan === 'unknown-host') {
-      if (request.passUnknown === true || this.configuration.outboundMode === 'ALLOW_ANY') return undefined;
+    if (plan === 'no-route') {
+      throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
+    }
+    if (plan === 'unknown-host' || isOtherPort(authority, plan)) {
+      const passes = request.passUnknown === true || this.configuration.outboundMode === 'ALLOW_ANY';
+      if (passes && (request.secure || !this.configuration.namesEveryService)) return undefined;
+      if (plan !== 'unknown-host') this.refusePort(authority, plan);
       plan = this.configuration.discover(authority) ?? this.refuseUnknown(authority);
     }
-    if (plan === 'no-route')
-      throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
-    if (authority.includes(':')) checkPort(authority, plan);
     const options = overrides === undefined ? plan.options : overrides.over(plan.options);
     if (options.subset !== undefined && options.subset !== plan.subset) {
       plan = this.configuration.planForSubset(plan, options.subset);
@@ -127,9 +128,16 @@ export class MeshEngine {
     );
     call.plan = plan;
     call.inheritedDeadline = inherited;
+    call.inheritance = inbound;
     if (request.upgrade !== undefined) call.upgrade = request.upgrade;
     if (inbound !== undefined) call.isRepeat = inbound.isRetry;
     return call;
+  }
+
+  private refusePort(authority: string, { service }: RoutePlan): never {
+    const { host, config } = service;
+    const allowed = config.port === undefined ? 'no port' : `port ${config.port}`;
+    throw new MeshError('INMESH_UNKNOWN_HOST', `${authority}: the service ${host} has ${allowed}`, { service: host });
   }
 
   private refuseUnknown(authority: string): never {
@@ -141,12 +149,9 @@ export class MeshEngine {
 }
 
 /** A URL that names a port means that port; the mesh does not send it to another. */
-function checkPort(authority: string, { service }: RoutePlan): void {
+function isOtherPort(authority: string, { service }: RoutePlan): boolean {
+  if (!authority.includes(':')) return false;
   const port = Number(/:(\d+)$/.exec(authority)?.[1] ?? 0);
-  // A service that was found by its name with the port has it.
-  if (port === 0 || port === service.config.port || service.config.endpoints.length === 0) return;
-  const allowed = service.config.port === undefined ? 'no port' : `port ${service.config.port}`;
-  throw new MeshError('INMESH_UNKNOWN_HOST', `${authority}: the service ${service.host} has ${allowed}`, {
-    service: service.host,
-  });
+  // One that a registry names has the ports of its endpoints.
+  return port !== 0 && port !== service.config.port && service.config.endpoints.length > 0;
 }

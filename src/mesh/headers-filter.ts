@@ -22,11 +22,11 @@ export function headersFilter(clock: Clock, propagate: Propagate): Filter<Attemp
     role: 'headers',
     before: (attempt) => {
       const { call } = attempt;
-      const headers = withHost(call.authority, call.headers);
+      const headers = ownHeaders(call.authority, call.headers);
       if (call.deadline !== Number.POSITIVE_INFINITY) {
-        replace(headers, remainingTimeHeader, String(remainingMs(call.deadline, clock.now())));
+        headers.push(remainingTimeHeader, String(remainingMs(call.deadline, clock.now())));
       }
-      if (attempt.number > 1) replace(headers, attemptCountHeader, String(attempt.number));
+      if (attempt.number > 1) headers.push(attemptCountHeader, String(attempt.number));
       attempt.headers = propagate(attempt, headers);
       return undefined;
     },
@@ -35,17 +35,14 @@ export function headersFilter(clock: Clock, propagate: Propagate): Filter<Attemp
   });
 }
 
-function withHost(authority: string, own: HeaderList): string[] {
-  for (let index = 0; index < own.length; index += 2) if (own[index] === 'host') return own.slice();
-  return own.length === 0 ? ['host', authority] : ['host', authority, ...own];
-}
-
-/** A value that the caller sent along (from its own inbound request, perhaps) must not reach the server beside ours. */
-function replace(headers: string[], name: string, value: string): void {
-  for (let index = 0; index < headers.length; index += 2) {
-    if (headers[index] !== name) continue;
-    headers[index + 1] = value;
-    return;
+/** The caller's headers with a host; what the mesh says itself (sent along from an inbound request, perhaps) left out. */
+function ownHeaders(authority: string, own: HeaderList): string[] {
+  const headers = ['host', authority];
+  for (let index = 0; index < own.length; index += 2) {
+    const name = own[index] as string;
+    const value = own[index + 1] as string;
+    if (name === 'host') headers[1] = value;
+    else if (name !== remainingTimeHeader && name !== attemptCountHeader) headers.push(name, value);
   }
-  headers.push(name, value);
+  return headers;
 }

@@ -106,7 +106,7 @@ export class Planner {
       options: this.optionsOf(service.config.call, rule?.call),
       filters: {
         active: this.parts.calls.filter,
-        policy: policyFilter,
+        policy: policyFilter(clock),
         telemetry: callTelemetryFilter({ ...telemetry(service.metrics), secure: service.config.tls !== undefined }),
         fallback: fallbackFilter(replyOf),
         deadline: deadlineFilter(clock),

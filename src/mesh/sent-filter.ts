@@ -2,6 +2,7 @@
  * Who tells the call how far its attempt came? This tap: the retry filter decides by it.
  */
 import type { Attempt } from '../core/attempt.ts';
+import { MeshError } from '../core/errors.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Reply } from '../core/reply.ts';
 import { tapFilter } from '../core/tap.ts';
@@ -13,9 +14,12 @@ export const sentFilter: Filter<Attempt, Reply> = tapFilter<Attempt, Reply, unde
   succeeded: (attempt) => {
     attempt.call.lastSent = attempt.sent;
   },
-  failed: (attempt) => {
-    attempt.call.lastSent = attempt.sent;
+  failed: (attempt, _state, error) => {
+    const { call } = attempt;
+    call.lastSent = attempt.sent;
+    if (attempt.sent !== 'none') return;
     // What never left the process is no attempt.
-    if (attempt.sent === 'none') attempt.call.attempts--;
+    call.attempts--;
+    if (error instanceof MeshError) error.attempts = call.attempts;
   },
 });

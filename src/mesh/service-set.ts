@@ -2,6 +2,7 @@
  * Which services are there? Those of the configuration, and those that a call has named and the registry knows. A new
  * configuration changes what differs and leaves the rest, with all it has learnt, alone.
  */
+import { defaultService } from '../config/default-service.ts';
 import type { MeshConfig, ServiceConfig } from '../config/mesh-config.ts';
 import { MeshError } from '../core/errors.ts';
 import { EndpointFeed, type EndpointSources } from './endpoint-feed.ts';
@@ -17,6 +18,8 @@ const maxDiscovered = 1_000;
 interface Entry {
   readonly service: Service;
   readonly feed: EndpointFeed;
+  /** Ends the wait for the first endpoints; ignored once it is over. */
+  readonly stopWaiting: (reason: MeshError) => void;
 }
 
 /** The services of a mesh. */
@@ -28,7 +31,8 @@ export class ServiceSet {
   private readonly discovered = new Map<string, Entry>();
   /** Until when hosts that nobody knows are refused without asking. */
   private readonly absent = new Map<string, number>();
-  private readonly closing = new Set<Promise<void>>();
+  /** Services that are gone, and finish what they have. */
+  private readonly closing = new Map<Service, Promise<void>>();
 
   constructor(parts: MeshParts, sources: EndpointSources, readyTimeoutMs: number) {
     this.parts = parts;
@@ -58,32 +62,61 @@ export class ServiceSet {
     return before !== undefined && JSON.stringify(before) === JSON.stringify(config.tls);
   }
 
-  /** Puts `config` in force. `opened` holds the TLS of services that have none yet, or another. */
+  /**
+   * Puts `config` in force, all of it or nothing. `opened` holds the TLS of services that have none yet, or another.
+   *
+   * @throws what a part threw that was to be made; everything is as before.
+   */
   replace(config: MeshConfig, opened: ReadonlyMap<ServiceConfig, ServiceTls>): void {
+    const undo: (() => void)[] = [];
+    const replacedTls = new Set<ServiceTls>();
+    try {
+      for (const [host, wanted] of config.services) {
+        const entry = this.configured.get(host);
+        if (entry === undefined) {
+          const made = this.make(host, wanted, opened.get(wanted));
+          this.configured.set(host, made);
+          undo.push(() => {
+            this.configured.delete(host);
+            this.retire(made);
+          });
+        } else {
+          const { config: before, tls } = entry.service;
+          undo.push(() => this.update(entry, before, tls));
+          this.update(entry, wanted, opened.get(wanted));
+          if (tls !== undefined && tls !== entry.service.tls) replacedTls.add(tls);
+        }
+      }
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
+    }
+    for (const tls of replacedTls) tls.close();
+    this.retireOthers(config);
+  }
+
+  /** Closes what `config` does not name, and what was found and is of the configuration now. */
+  private retireOthers({ services }: MeshConfig): void {
     for (const [host, entry] of this.configured) {
-      if (config.services.has(host)) continue;
+      if (services.has(host)) continue;
       this.configured.delete(host);
       this.retire(entry);
     }
-    for (const [host, wanted] of config.services) {
-      const entry = this.configured.get(host);
-      if (entry === undefined) this.configured.set(host, this.make(host, wanted, opened.get(wanted)));
-      else this.update(entry, wanted, opened.get(wanted));
-      // It is of the configuration now.
-      const found = this.discovered.get(host);
-      if (found !== undefined) this.retire(found);
+    for (const [host, entry] of this.discovered) {
+      if (!services.has(host)) continue;
       this.discovered.delete(host);
+      this.retire(entry);
     }
   }
 
   /** The service that the registry knows as `name`; undefined when it is known not to. */
-  discover(name: string, config: ServiceConfig): Service | undefined {
+  discover(name: string): Service | undefined {
     const known = this.discovered.get(name);
     if (known !== undefined) return known.service;
     const until = this.absent.get(name);
     if (until !== undefined && this.parts.clock.now() < until) return undefined;
     if (this.discovered.size >= maxDiscovered) return undefined;
-    const entry = this.make(name, config, undefined);
+    const entry = this.make(name, defaultService(name), undefined);
     this.discovered.set(name, entry);
     void entry.feed.known.then((isKnown) => {
       if (isKnown || this.discovered.get(name) !== entry) return;
@@ -95,23 +128,29 @@ export class ServiceSet {
   }
 
   async close(): Promise<void> {
-    for (const entry of [...this.configured.values(), ...this.discovered.values()]) this.retire(entry);
+    const entries = [...this.configured.values(), ...this.discovered.values()];
     this.configured.clear();
     this.discovered.clear();
-    while (this.closing.size > 0) await Promise.all(this.closing);
+    for (const entry of entries) this.retire(entry);
+    while (this.closing.size > 0) await Promise.all(this.closing.values());
   }
 
   /** Breaks what is in flight. */
   async destroy(reason: Error): Promise<void> {
-    await Promise.all([...this.all()].map((service) => service.destroy(reason)));
+    await Promise.all([...this.all(), ...this.closing.keys()].map((service) => service.destroy(reason)));
   }
 
   private make(name: string, config: ServiceConfig, tls: ServiceTls | undefined): Entry {
     const service = new Service(config, tls, this.parts);
     const feed = new EndpointFeed(name, service, this.sources);
-    service.firstEndpoints = this.firstEndpoints(service, feed);
-    feed.start(config);
-    return { service, feed };
+    const entry = { service, feed, stopWaiting: this.awaitEndpoints(service, feed) };
+    try {
+      feed.start(config);
+    } catch (error) {
+      this.retire(entry);
+      throw error;
+    }
+    return entry;
   }
 
   private update({ service, feed }: Entry, config: ServiceConfig, tls: ServiceTls | undefined): void {
@@ -126,34 +165,47 @@ export class ServiceSet {
     }
   }
 
-  private retire({ service, feed }: Entry): void {
+  /** Closes a service that is in no map any more. */
+  private retire({ service, feed, stopWaiting }: Entry): void {
+    const { host } = service;
     feed.close();
-    this.parts.metrics.remove(service.host);
-    const closed: Promise<void> = service.close().finally(() => this.closing.delete(closed));
-    this.closing.add(closed);
+    stopWaiting(new MeshError('INMESH_NO_ENDPOINT', `${host}: the service is gone`, { service: host }));
+    // A host that was found may be of the configuration now, and has the same series there.
+    if (!this.configured.has(host) && !this.discovered.has(host)) this.parts.metrics.remove(host);
+    this.closing.set(
+      service,
+      service.close().finally(() => this.closing.delete(service)),
+    );
   }
 
-  /** What calls wait for that come before the endpoints are known. */
-  private firstEndpoints(service: Service, feed: EndpointFeed): Promise<void> {
+  /** Lets calls that come before the endpoints are known wait for them. */
+  private awaitEndpoints(service: Service, feed: EndpointFeed): Entry['stopWaiting'] {
     const { clock } = this.parts;
     const { host } = service;
+    let stopWaiting!: Entry['stopWaiting'];
     const waited = new Promise<void>((resolve, reject) => {
       const timer = clock.setBackgroundTimer(() => {
         const message = `${host}: no endpoints within readyTimeoutMs ${this.readyTimeoutMs}`;
         reject(new MeshError('INMESH_NO_ENDPOINT', message, { service: host }));
       }, this.readyTimeoutMs);
+      stopWaiting = (reason) => {
+        clock.clearTimer(timer);
+        reject(reason);
+      };
       void feed.known.then((isKnown) => {
         clock.clearTimer(timer);
         service.firstEndpoints = undefined;
-        if (isKnown) resolve();
+        // A service of the configuration is one, be it without endpoints.
+        if (isKnown || this.get(host) === service) resolve();
         else
           reject(new MeshError('INMESH_UNKNOWN_HOST', `${host} is not a service of the registry`, { service: host }));
       });
     });
+    service.firstEndpoints = waited;
     waited.catch(() => {
       // Told to the calls that wait; there may be none.
     });
-    return waited;
+    return stopWaiting;
   }
 
   private forgetLater(name: string): void {

@@ -8,6 +8,7 @@ import type { Call } from '../core/call.ts';
 import { type Endpoint, endpointKey, sameEndpoint } from '../core/endpoint.ts';
 import { events } from '../core/events.ts';
 import type { Filter } from '../core/filter.ts';
+import { orCancelled } from '../core/or-cancelled.ts';
 import type { Reply } from '../core/reply.ts';
 import type { CircuitBreaker } from '../resilience/circuit-breaker/circuit-breaker.ts';
 import { attemptTimeoutFilter } from '../resilience/deadline/attempt-timeout-filter.ts';
@@ -23,7 +24,7 @@ import { headersFilter } from './headers-filter.ts';
 import { LiveMember, type MemberObserver } from './live-member.ts';
 import { loadFilter } from './load-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
-import { orCancelled } from './or-cancelled.ts';
+import { poolState } from './pool-state.ts';
 import type { ServiceTls } from './service-tls.ts';
 
 /** A service of the mesh. */
@@ -35,7 +36,10 @@ export class Service implements MemberObserver {
   budget: RetryBudget;
   /** The filter of the service's circuit breaker, where it has one. */
   breaker: { readonly state: CircuitBreaker; readonly filter: Filter } | undefined;
-  readonly load: ServiceLoad = { inFlight: 0 };
+  readonly load: ServiceLoad = { inFlight: 0, turn: { granting: false, onFree: () => this.notifyViews() } };
+  /** {@link clusters}, for those who go round. */
+  private views: readonly Cluster[] = [];
+  private firstView = 0;
   /** Settles when a registry has named the endpoints, or has taken too long to; undefined when they are known. */
   firstEndpoints: Promise<void> | undefined = undefined;
   private readonly parts: MeshParts;
@@ -53,7 +57,7 @@ export class Service implements MemberObserver {
     this.parts = parts;
     this.tls = tls;
     this.metrics = parts.metrics.series({ service: config.host });
-    this.metrics.readPool = () => this.poolState();
+    this.metrics.readPool = () => poolState(this.members.values(), this.views);
     this.budget = new RetryBudget(config.retryBudget);
     this.breaker = this.makeBreaker();
     this.detector = this.makeDetector();
@@ -69,6 +73,7 @@ export class Service implements MemberObserver {
     const name = subset === undefined ? this.host : `${this.host}/${subset}`;
     const cluster = new Cluster(name, labels, this.clusterSettings(), this.load, this.parts.clock, this.parts.random);
     this.clusters.set(subset, cluster);
+    this.views = [...this.clusters.values()];
     cluster.rebuild([...this.members.values()]);
     return cluster;
   }
@@ -84,7 +89,7 @@ export class Service implements MemberObserver {
     return this.members.values();
   }
 
-  /** Takes a new configuration of the same host. Members, their load and their ejections stay. */
+  /** Takes a new configuration of the same host. Members, their load and their ejections stay; who owns `tls` closes it. */
   reconfigure(config: ServiceConfig, tls: ServiceTls | undefined): void {
     const before = this.config;
     this.config = config;
@@ -94,7 +99,6 @@ export class Service implements MemberObserver {
     if (changed((c) => c.circuitBreaker)) this.breaker = this.makeBreaker();
     if (changed((c) => c.outlier)) this.replaceDetector();
     if (tls !== this.tls) {
-      this.tls?.close();
       this.tls = tls;
       tls?.onChange(() => this.renewTransports());
       this.renewTransports();
@@ -135,12 +139,20 @@ export class Service implements MemberObserver {
 
   memberReleased(member: LiveMember): void {
     this.load.inFlight--;
-    for (const cluster of this.clusters.values()) cluster.memberReleased(member);
+    for (const cluster of this.views) cluster.memberReleased(member);
+    this.notifyViews();
   }
 
   memberTaken(member: LiveMember): void {
     this.load.inFlight++;
-    for (const cluster of this.clusters.values()) cluster.memberTaken(member);
+    for (const cluster of this.views) cluster.memberTaken(member);
+  }
+
+  /** Lets in those who wait, beginning each time with another view. */
+  private notifyViews(): void {
+    const { views } = this;
+    this.firstView++;
+    for (let step = 0; step < views.length; step++) views[(this.firstView + step) % views.length]?.notify();
   }
 
   /** Finishes what is in flight, then closes the connections. */
@@ -150,7 +162,7 @@ export class Service implements MemberObserver {
     for (const member of this.members.values()) this.retire(member.transport);
     this.members.clear();
     // Calls that wait, or would try again, are told that there is nobody.
-    this.rebuild();
+    for (const cluster of this.clusters.values()) cluster.rebuild([]);
     while (this.closing.size > 0) await Promise.all(this.closing.values());
   }
 
@@ -212,6 +224,7 @@ export class Service implements MemberObserver {
       // A subset that is gone keeps its last labels for the calls that are on their way to it, until the next change.
       else if (subset !== undefined && !subsets.has(subset) && cluster.pending === 0) {
         this.clusters.delete(subset);
+        this.views = [...this.clusters.values()];
         cluster.rebuild([]);
         continue;
       }
@@ -273,17 +286,5 @@ export class Service implements MemberObserver {
       if (this.detector === undefined) this.records.delete(member);
       else this.records.set(member, this.detector.join(member));
     }
-  }
-
-  private poolState() {
-    let connections = 0;
-    let running = 0;
-    for (const { transport } of this.members.values()) {
-      connections += transport.stats.connected;
-      running += transport.stats.running;
-    }
-    let pending = 0;
-    for (const cluster of this.clusters.values()) pending += cluster.pending;
-    return { connections, pending, running };
   }
 }

@@ -1,10 +1,12 @@
 /**
  * When do PEM files make a set that may be used? When two reads in a row agree (so that no rotation is half read), each
- * parses, the key belongs to the certificate, and the certificate is valid now.
+ * parses, the key belongs to the certificate, the certificate is valid now, and OpenSSL takes them.
  */
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { SecureContext } from 'node:tls';
 import { MeshError } from '../core/errors.ts';
+import { type ContextTexts, secureContext } from './secure-context.ts';
 import type { TlsOptions } from './tls-options.ts';
 
 /** The files of a {@link TlsOptions}, those that its mode uses. */
@@ -14,13 +16,10 @@ export interface CertificateFiles {
   readonly key: string | undefined;
 }
 
-/** What the files hold, checked. PEM, as `tls.createSecureContext` takes it. */
-export interface CertificateSet {
-  /** The authorities to trust; those of Node when undefined. */
-  readonly ca: string | undefined;
-  /** Our certificate with its intermediates. */
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
+/** What the files hold, checked. */
+export interface CertificateSet extends ContextTexts {
+  /** Of the texts, for connections. */
+  readonly context: SecureContext;
   /** Differs when a file differs; tells nothing of their contents. */
   readonly fingerprint: string;
   /** When our certificate expires, in ms since the epoch; `Infinity` without one. */
@@ -53,7 +52,7 @@ export async function readCertificateSet(files: CertificateFiles, wallTime: numb
   for (let again = 0; ; again++) {
     const second = await readAll(files);
     if (texts.every((text, index) => text === second[index])) break;
-    if (again === maxRereads) throw problem(Object.values(files).join(', '), 'changes while it is read');
+    if (again === maxRereads) throw problem(namesOf(files), 'changes while it is read');
     texts = second;
   }
   const [ca, cert, key] = texts;
@@ -63,7 +62,7 @@ export async function readCertificateSet(files: CertificateFiles, wallTime: numb
       ? Number.POSITIVE_INFINITY
       : checkCertificate(files.cert!, cert, parseKey(files.key!, key), wallTime);
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
-  return { ca, cert, key, fingerprint, expiresAt };
+  return { ca, cert, key, context: makeContext(files, { ca, cert, key }), fingerprint, expiresAt };
 }
 
 /** A rotation is two or three renames; files that differ in every one of these reads are not being rotated. */
@@ -122,6 +121,18 @@ function checkCertificate(path: string, text: string, key: KeyObject, wallTime: 
     if (Date.parse(validFrom) > wallTime) throw problem(path, `is not valid before ${validFrom}`);
   }
   return Math.min(...chain.map(({ validTo }) => Date.parse(validTo)));
+}
+
+function makeContext(files: CertificateFiles, texts: ContextTexts): SecureContext {
+  try {
+    return secureContext(texts);
+  } catch (cause) {
+    throw problem(namesOf(files), `cannot be used: ${(cause as Error).message}`, cause);
+  }
+}
+
+function namesOf({ ca, cert, key }: CertificateFiles): string {
+  return [ca, cert, key].filter((path) => path !== undefined).join(', ');
 }
 
 function problem(path: string, what: string, cause?: unknown): MeshError {

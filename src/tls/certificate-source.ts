@@ -9,7 +9,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type Clock, systemClock, type Timer } from '../core/clock.ts';
-import type { MeshError } from '../core/errors.ts';
+import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
 import { type CertificateFiles, type CertificateSet, readCertificateSet } from './certificate-files.ts';
 
@@ -37,7 +37,7 @@ const settleMs = 100;
 /** The certificates in a set of files, kept up to date. Does not keep the process alive. */
 export class CertificateSource {
   readonly files: CertificateFiles;
-  /** Why the last reload failed; `undefined` when the current material is that of the files. */
+  /** Why the last reload failed; `undefined` when the current material is that of the files, and in use. */
   lastError: MeshError | undefined = undefined;
   private material: TlsMaterial;
   private readonly clock: Clock;
@@ -78,7 +78,7 @@ export class CertificateSource {
     return this.material;
   }
 
-  /** Calls back with every new material, from now on. A listener must not throw. @returns forgets the listener. */
+  /** Calls back with every new material, from now on. When one throws, the former material stays. @returns forgets the listener. */
   onChange(listener: (material: TlsMaterial) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -113,16 +113,39 @@ export class CertificateSource {
     try {
       next = await readCertificateSet(this.files, this.clock.wallTime());
     } catch (error) {
-      this.lastError = error as MeshError;
-      this.report({ files: this.paths(), error });
+      this.fail(error as MeshError);
       return;
     }
     this.watchDirectories();
     this.lastError = undefined;
     if (this.closed || next.fingerprint === this.material.fingerprint) return;
-    this.material = Object.freeze({ ...next, version: this.material.version + 1 });
-    this.report({ files: this.paths(), version: this.material.version });
-    for (const listener of [...this.listeners]) listener(this.material);
+    this.putInUse(Object.freeze({ ...next, version: this.material.version + 1 }));
+  }
+
+  private putInUse(next: TlsMaterial): void {
+    const before = this.material;
+    this.material = next;
+    let failure: MeshError | undefined;
+    for (const listener of [...this.listeners]) {
+      try {
+        listener(next);
+      } catch (cause) {
+        const message = `${this.paths().join(', ')} cannot be put in use: ${(cause as Error).message}`;
+        failure = new MeshError('INMESH_TLS', message, { cause });
+      }
+    }
+    if (failure === undefined) {
+      this.report({ files: this.paths(), version: next.version });
+      return;
+    }
+    // The next read finds a change again, and tries again.
+    this.material = before;
+    this.fail(failure);
+  }
+
+  private fail(error: MeshError): void {
+    this.lastError = error;
+    this.report({ files: this.paths(), error });
   }
 
   private report(message: object): void {

@@ -4,7 +4,6 @@
  * another's peers. For the same reason no session is kept at all; a pool keeps its connections instead.
  */
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import type { buildConnector as Connectors } from 'undici';
 import { MeshError } from '../core/errors.ts';
 import { buildConnector } from '../core/undici.ts';
@@ -28,9 +27,6 @@ export interface TlsConnectorOptions {
   readonly socketPath?: string | undefined;
 }
 
-/** A context is 0.2 ms and holds no state of a peer: one for each material, however many endpoints. */
-const contexts = new WeakMap<TlsMaterial, SecureContext>();
-
 /**
  * A connector for the pool of one endpoint. It refuses a connection without TLS, and calls back with `INMESH_TLS` or
  * `INMESH_IDENTITY` when the handshake fails, with errors of the network as they are.
@@ -41,7 +37,7 @@ export function tlsConnector(options: TlsConnectorOptions): Connectors.connector
   const { tls, material, serviceHost, socketPath } = options;
   const serverName = tls.sni ?? serviceHost;
   const connect = buildConnector({
-    secureContext: contextOf(material),
+    secureContext: material.context,
     checkServerIdentity: peerVerifier(tls, serverName),
     // NODE_TLS_REJECT_UNAUTHORIZED=0 is for the toys of a developer, not for a mesh that was told to verify.
     rejectUnauthorized: true,
@@ -75,19 +71,4 @@ export function tlsConnector(options: TlsConnectorOptions): Connectors.connector
       },
     );
   };
-}
-
-function contextOf(material: TlsMaterial): SecureContext {
-  const known = contexts.get(material);
-  if (known !== undefined) return known;
-  const { ca, cert, key } = material;
-  const context = createSecureContext({
-    // Anchors may be intermediates, as in the bundles of SPIRE. An absent key means the authorities of Node.
-    ...(ca === undefined ? undefined : { ca, allowPartialTrustChain: true }),
-    ...(cert === undefined ? undefined : { cert }),
-    ...(key === undefined ? undefined : { key }),
-    minVersion: 'TLSv1.2',
-  });
-  contexts.set(material, context);
-  return context;
 }

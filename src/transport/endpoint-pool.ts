@@ -51,7 +51,7 @@ export class EndpointPool implements Transport {
     this.h2 = options.h2;
     // Without one undici looks at every Host header whether it is an address; in cleartext it is not used.
     this.serverName = secure?.serverName ?? 'cleartext';
-    this.context = { wallTime: clock.wallTime, tlsErrorCodes: secure?.errorCodes };
+    this.context = { wallTime: () => clock.wallTime(), tlsErrorCodes: secure?.errorCodes };
     const plain = () =>
       buildConnector({
         allowH2: options.h2,

@@ -64,8 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Informational heads (100, 103) come through here too; the final one follows.
     if (status < 200 || this.settled) return;
     const raw = (controller as unknown as { rawHeaders?: unknown }).rawHeaders;
-    this.settled = true;
-    this.reply = new IncomingReply(
+    const reply = new IncomingReply(
       status,
       statusText ?? '',
       headers,
@@ -73,7 +72,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
       outcomeOfHead(status, headers, this.context.wallTime),
       controller as unknown as { pause(): void; resume(): void; abort(reason: unknown): void },
     );
-    this.resolve(this.reply);
+    // Last, so that whatever fails above still ends the attempt.
+    this.settled = true;
+    this.reply = reply;
+    this.resolve(reply);
   }
 
   onResponseData(_controller: Controller, chunk: Uint8Array): void {
@@ -91,12 +93,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
       socket.destroy();
       return;
     }
-    this.settled = true;
     const control = { pause() {}, resume() {}, abort: () => void socket.destroy() };
     const raw = (controller as unknown as { rawHeaders?: unknown }).rawHeaders;
     const outcome = outcomeOfHead(status, headers, this.context.wallTime);
     const reply = new IncomingReply(status, '', headers, Array.isArray(raw) ? raw : undefined, outcome, control);
     reply.socket = socket;
+    this.settled = true;
     this.reply = reply;
     socket.once('close', () => {
       this.attempt.offCancel(this.onCancel);

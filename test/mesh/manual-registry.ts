@@ -44,7 +44,8 @@ export class ManualEndpoints implements Registry {
 
   /** Of the last watch of `service`. */
   sinkOf(service: string): Sink<EndpointChange> {
-    return (this.watches.get(service)?.at(-1) as OpenWatch<EndpointChange>).sink;
+    const watches = this.watches.get(service) ?? [];
+    return (watches.at(-1) as OpenWatch<EndpointChange>).sink;
   }
 
   async close(): Promise<void> {}

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { callDefaults } from '../../src/core/call-options.ts';
-import { isMeshError } from '../../src/core/errors.ts';
 import { Overrides } from '../../src/mesh/overrides.ts';
 
 describe('Overrides', () => {

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { certificateFiles } from '../../src/tls/certificate-files.ts';
 import { CertificateSource, type TlsMaterial } from '../../src/tls/certificate-source.ts';
 import { tlsConnector } from '../../src/tls/connector.ts';
+import { type ContextTexts, secureContext } from '../../src/tls/secure-context.ts';
 import type { TlsOptions } from '../../src/tls/tls-options.ts';
 import { CertificateFolder } from './certificate-folder.ts';
 import { createAuthority, type IssuedLeaf, type LeafRequest, type TestAuthority } from './test-authority.ts';
@@ -35,15 +36,14 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-function material(set: Partial<TlsMaterial> = {}): TlsMaterial {
+function material(set: Partial<ContextTexts> = {}): TlsMaterial {
+  const texts = { ca: authority.cert, cert: undefined, key: undefined, ...set };
   return {
-    ca: authority.cert,
-    cert: undefined,
-    key: undefined,
+    ...texts,
+    context: secureContext(texts),
     fingerprint: '',
     expiresAt: Number.POSITIVE_INFINITY,
     version: 1,
-    ...set,
   };
 }
 

@@ -77,6 +77,7 @@ export class CallWatch {
 
   /** When something is to be done next. The deadline may move while the call runs, the others do not. */
   private target(): number {
+    this.call.refreshDeadline();
     return Math.min(this.call.deadline, this.reply === undefined ? headLimit(this.call) : this.looksAt);
   }
 

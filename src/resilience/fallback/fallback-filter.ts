@@ -1,6 +1,7 @@
 import { type MeshError, meshErrorOf } from '../../core/errors.ts';
 import type { Filter } from '../../core/filter.ts';
 import type { Operation } from '../../core/operation.ts';
+import { orCancelled } from '../../core/or-cancelled.ts';
 
 /**
  * Answers with the `fallback` of the options when the operation fails with an error of the mesh. Not when the caller gave
@@ -21,7 +22,10 @@ export function fallbackFilter<O extends Operation, R>(
       if (fallback === undefined) return next(operation);
       return next(operation).catch(async (error: unknown) => {
         if (!answers(error)) throw error;
-        return resultOf(await fallback(error as MeshError), operation);
+        const answering = Promise.resolve(fallback(error as MeshError));
+        // A call that ended at its deadline is cancelled already; its fallback answers all the same.
+        const answer = await (operation.cancelled ? answering : orCancelled(operation, answering));
+        return resultOf(answer, operation);
       });
     },
   };

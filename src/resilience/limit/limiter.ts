@@ -16,6 +16,19 @@ export interface LimiterContext {
   readonly maxPending: () => number;
   /** Whether one more may start now. It must count what has been started, at the latest a microtask after the grant. */
   readonly canStart: () => boolean;
+  /** Shared by limiters whose `canStart` counts the same things. Default: one of its own. */
+  readonly turn?: GrantTurn;
+}
+
+/**
+ * Who may let somebody in? One limiter at a time: until the one that was let in has started, `canStart` does not count
+ * it, and another limiter would give its place away again.
+ */
+export interface GrantTurn {
+  /** Somebody was let in and has not started yet. */
+  granting: boolean;
+  /** He has started: those who wait may be let in, wherever they wait. */
+  readonly onFree: () => void;
 }
 
 /** One that waits; linked both ways, so that it can leave from the middle. */
@@ -33,11 +46,11 @@ export class Limiter {
   private first: Waiter | undefined = undefined;
   private last: Waiter | undefined = undefined;
   private waiting = 0;
-  /** Somebody was let in and has not started yet, so `canStart` does not count it yet. */
-  private granting = false;
+  private readonly turn: GrantTurn;
 
   constructor(context: LimiterContext) {
     this.context = context;
+    this.turn = context.turn ?? { granting: false, onFree: () => this.notify() };
   }
 
   /** How many wait. */
@@ -52,7 +65,7 @@ export class Limiter {
    */
   acquire(operation: Operation): undefined | Promise<void> {
     if (operation.cancelled) return Promise.reject(operation.cancelReason);
-    if (this.first === undefined && !this.granting && this.context.canStart()) return undefined;
+    if (this.first === undefined && !this.turn.granting && this.context.canStart()) return undefined;
     if (this.waiting >= this.context.maxPending()) return Promise.reject(this.overflow());
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -76,15 +89,15 @@ export class Limiter {
   /** Something ended, or there is more room: lets in those who wait, each after the one before it has started. */
   notify(): void {
     const waiter = this.first;
-    if (waiter === undefined || this.granting || !this.context.canStart()) return;
+    if (waiter === undefined || this.turn.granting || !this.context.canStart()) return;
     this.remove(waiter);
     waiter.operation.offCancel(waiter.onCancel);
-    this.granting = true;
+    this.turn.granting = true;
     waiter.grant();
     // Runs after the `then` of the promise that was just resolved.
     queueMicrotask(() => {
-      this.granting = false;
-      this.notify();
+      this.turn.granting = false;
+      this.turn.onFree();
     });
   }
 

@@ -8,11 +8,13 @@ import type { IBackoff, IBackoffFactory } from 'cockatiel';
 import type { Call } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
 import { tooLate } from '../../core/deadline.ts';
+import { meshErrorOf } from '../../core/errors.ts';
 import { events } from '../../core/events.ts';
 import type { Filter, Next } from '../../core/filter.ts';
 import { type Outcome, outcomeOfError } from '../../core/outcome.ts';
 import type { Random } from '../../core/random.ts';
 import type { Reply } from '../../core/reply.ts';
+import { discardReply } from '../../http/discard-reply.ts';
 import { fullJitterBackoff } from './backoff.ts';
 import { pause } from './pause.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -23,9 +25,6 @@ import { retryReason } from './retry-on.ts';
  * transparent retry. Beyond it a failed connection is a failure like others.
  */
 const maxFreePicks = 3;
-
-/** How long the rest of a reply that nobody wants may take, in ms; beyond it a new connection is cheaper. */
-const discardMs = 1_000;
 
 /** What the filter needs; the budget belongs to the service. */
 export interface RetryFilterOptions {
@@ -95,12 +94,21 @@ class Retries {
         if (reply === undefined) throw error;
         return reply;
       }
-      if (reply !== undefined) discard(reply, this.settings.clock);
+      // A reply that is all here holds no connection; it is what the caller gets when the next attempt cannot start.
+      const kept = reply?.body.complete ? reply : undefined;
+      const former = error;
+      if (reply !== undefined && kept === undefined) discardReply(reply, this.settings.clock);
       if (plan.delayMs > 0) await pause(this.settings.clock, this.call, plan.delayMs);
       try {
         reply = await this.next(this.call);
         outcome = reply.outcome;
+        if (kept !== undefined) discardReply(kept, this.settings.clock);
       } catch (caught) {
+        if (neverStarted(caught)) {
+          if (kept !== undefined) return kept;
+          throw reply === undefined ? former : caught;
+        }
+        if (kept !== undefined) discardReply(kept, this.settings.clock);
         reply = undefined;
         error = caught;
         outcome = outcomeOfError(caught);
@@ -157,22 +165,13 @@ class Retries {
   }
 }
 
+/** The next attempt found no place or no member: says less than what the service answered before. */
+function neverStarted(error: unknown): boolean {
+  const code = meshErrorOf(error)?.code;
+  return code === 'INMESH_OVERFLOW' || code === 'INMESH_NO_ENDPOINT';
+}
+
 /** When the caller no longer waits for a head. */
 function endOf(call: Call): number {
   return Math.min(call.deadline, call.startedAt + call.options.headTimeoutMs);
-}
-
-/**
- * Nobody will read this reply: a small rest is read to keep the connection, one that is large or does not come is broken
- * off. Nothing else would end it: the limits of the call hold for the reply that its caller gets.
- */
-function discard(reply: Reply, clock: Clock): void {
-  const { body } = reply;
-  if (!body.complete) {
-    const timer = clock.setBackgroundTimer(() => body.destroy(), discardMs);
-    reply.onEnd(() => clock.clearTimer(timer));
-  }
-  body.dump().catch(() => {
-    // It failed already; why is in its outcome.
-  });
 }

@@ -1,7 +1,7 @@
 /**
- * How does a call wait for something that it does not own? Until that is there, or the call is cancelled.
+ * How does an operation wait for something that it does not own? Until that is there, or the operation is cancelled.
  */
-import type { Operation } from '../core/operation.ts';
+import type { Operation } from './operation.ts';
 
 /** Settles as `promise`, or rejects at once with the reason when `operation` is cancelled. */
 export function orCancelled<T>(operation: Operation, promise: Promise<T>): Promise<T> {
