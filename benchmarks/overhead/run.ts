@@ -3,7 +3,10 @@
  * in another order each round, so that what the machine does meanwhile hits all of them; what counts is the ratio to
  * the bare client of the same round, and of that the median.
  *
- * node benchmarks/overhead/run.ts [--rounds 9] [--calls 4000] [--concurrency 32] [--sdk] [--only json,mib,post] [--json file]
+ * Writes benchmarks/results/overhead.json, with --sdk overhead-sdk.json.
+ *
+ * node benchmarks/overhead/run.ts [--rounds 9] [--calls 4000] [--concurrency 32] [--sdk] [--only json,mib,post]
+ *   [--arms 'undici.request,mesh.request'] [--json file]
  */
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -18,7 +21,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: 'json,mib,post' },
     arms: { type: 'string', default: '' },
     sdk: { type: 'boolean', default: false },
-    json: { type: 'string' },
+    json: { type: 'string', default: '' },
   },
 });
 const rounds = Number(values.rounds);
@@ -159,7 +162,8 @@ for (const { name, share, call } of workloads) {
     ),
   );
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+const results = new URL(`../results/overhead${values.sdk ? '-sdk' : ''}.json`, import.meta.url);
+writeFileSync(values.json === '' ? results : values.json, `${JSON.stringify(report, null, 2)}\n`);
 await Promise.all(arms.map((arm) => arm.close?.()));
 upstream.disconnect();
 await stopSdk?.();

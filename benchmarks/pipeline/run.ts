@@ -93,7 +93,8 @@ const all: Record<string, () => Promise<unknown>> = {
   'mesh.fetch': async () => (await mesh.fetch(url)).text(),
   'undici.request, a dispatcher that does nothing': async () =>
     (await undiciRequest(url, { dispatcher: nothing as never })).body.text(),
-  'undici.request, mesh.dispatcher': async () => (await undiciRequest(url, { dispatcher: mesh.dispatcher })).body.text(),
+  'undici.request, mesh.dispatcher': async () =>
+    (await undiciRequest(url, { dispatcher: mesh.dispatcher })).body.text(),
   'built-in fetch, a dispatcher that does nothing': async () => (await fetch(url, through(nothing))).text(),
   'built-in fetch, mesh.dispatcher': async () => (await fetch(url, through(mesh.dispatcher))).text(),
 };
@@ -125,7 +126,7 @@ console.table(
   Object.fromEntries(
     [...figures].map(([name, samples]) => {
       const sorted = samples.toSorted((a, b) => a - b);
-      return [name, { 'µs': (sorted[rounds >> 1] as number).toFixed(2), least: (sorted[0] as number).toFixed(2) }];
+      return [name, { µs: (sorted[rounds >> 1] as number).toFixed(2), least: (sorted[0] as number).toFixed(2) }];
     }),
   ),
 );

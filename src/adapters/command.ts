@@ -11,34 +11,16 @@ import { failure, outcomeOfError, success } from '../core/outcome.ts';
 import type { Random } from '../core/random.ts';
 import { composeStack, type Stack } from '../core/stack.ts';
 import { inboundContext } from '../mesh/inbound-context.ts';
-import {
-  CircuitBreaker,
-  type CircuitBreakerOptions,
-  circuitBreakerDefaults,
-} from '../resilience/circuit-breaker/circuit-breaker.ts';
+import { CircuitBreaker, type CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
 import { circuitBreakerFilter } from '../resilience/circuit-breaker/circuit-breaker-filter.ts';
 import { SamplingBreaker } from '../resilience/circuit-breaker/sampling-breaker.ts';
 import { commandDeadlineFilter } from '../resilience/deadline/command-deadline-filter.ts';
 import { fallbackFilter } from '../resilience/fallback/fallback-filter.ts';
 import { limitFilter } from '../resilience/limit/limit-filter.ts';
-import { limitDefaults } from '../resilience/limit/limit-options.ts';
 import { commandRetryFilter } from '../resilience/retry/command-retry-filter.ts';
 import { RetryBudget, retryBudgetDefaults } from '../resilience/retry/retry-budget.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
-
-/**
- * Options of a command. The breaker, limit and budget of a name are made by its first run, and shared by all runs of
- * that name; the others hold for one run.
- */
-export interface CommandOptions<T = unknown>
-  extends Pick<CallOptions, 'timeoutMs' | 'retries' | 'idempotent' | 'inheritDeadline'> {
-  /** Answers in place of the command when it fails, be it with an error of the mesh or with its own. */
-  fallback?: (error: unknown) => T | Promise<T>;
-  /** When the command is refused at once; `false` (default) for never. */
-  breaker?: Partial<CircuitBreakerOptions> | false;
-  /** How many run at once, ≥ 1, default 1,024; and how many may wait for that, ≥ 0, default 1,024. */
-  limit?: { maxRequests?: number; maxPending?: number };
-}
+import { type CommandOptions, requireCommandOptions, sharedCommandOptions } from './command-options.ts';
 
 /** What a guarded function gets. */
 export interface CommandContext {
@@ -54,14 +36,16 @@ class CommandRun extends Operation {
 /** Commands by name; a program has as many as its source names, and this many is a mistake. */
 const maxCommands = 1_000;
 
-const optionNames = ['timeoutMs', 'retries', 'idempotent', 'inheritDeadline', 'fallback', 'breaker', 'limit'];
-
 /** The commands of a mesh. */
 export class Commands {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly metrics: MetricsRegistry;
   private readonly stacks = new Map<string, Stack<CommandRun, unknown>>();
+  /** Those under way, each with what calls off the wait for it. */
+  private readonly running = new Map<CommandRun, (reason: unknown) => void>();
+  private closed = false;
+  private onIdle: (() => void) | undefined = undefined;
 
   constructor(clock: Clock, random: Random, metrics: MetricsRegistry) {
     this.clock = clock;
@@ -71,11 +55,8 @@ export class Commands {
 
   /** See `mesh.command`. */
   async run<T>(name: string, run: (context: CommandContext) => T | Promise<T>, options: CommandOptions<T>): Promise<T> {
-    for (const option of Object.keys(options)) {
-      if (!optionNames.includes(option)) {
-        throw new MeshError('INMESH_OPTION', `unknown option ${option}; known are ${optionNames.join(', ')}`);
-      }
-    }
+    if (this.closed) throw new MeshError('INMESH_CLOSED', 'the mesh is closed');
+    requireCommandOptions(options);
     const { breaker, limit, ...own } = options;
     const stack = this.stackOf(name, options);
     const resolved = resolveCallOptions(callDefaults, own as CallOptions);
@@ -86,12 +67,32 @@ export class Commands {
     return (await this.counted(name, operation, stack)) as T;
   }
 
+  /** Refuses new runs, and resolves when those under way are over. */
+  drain(): Promise<void> {
+    this.closed = true;
+    if (this.running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.onIdle = resolve;
+    });
+  }
+
+  /** Ends the runs under way; what their functions do later is ignored. */
+  cancelAll(reason: MeshError): void {
+    for (const [operation, giveUp] of this.running) {
+      operation.cancel(reason);
+      giveUp(reason);
+    }
+  }
+
   private async counted(name: string, operation: CommandRun, stack: Stack<CommandRun, unknown>): Promise<unknown> {
     const series = this.metrics.series({ service: `command ${name}` });
     const startedAt = this.clock.now();
     series.callsInFlight++;
     try {
-      const result = await stack.run(operation);
+      const result = await new Promise((resolve, reject) => {
+        this.running.set(operation, reject);
+        stack.run(operation).then(resolve, reject);
+      });
       series.calls.add(success, undefined);
       return result;
     } catch (error) {
@@ -101,6 +102,8 @@ export class Commands {
     } finally {
       series.callsInFlight--;
       series.callDuration.observe(this.clock.now() - startedAt);
+      this.running.delete(operation);
+      if (this.running.size === 0) this.onIdle?.();
     }
   }
 
@@ -117,7 +120,8 @@ export class Commands {
 
   private makeStack(name: string, options: CommandOptions): Stack<CommandRun, unknown> {
     const { clock, random } = this;
-    const breaker = options.breaker ? this.makeBreaker(name, options.breaker) : undefined;
+    const shared = sharedCommandOptions(options);
+    const breaker = shared.breaker && this.makeBreaker(name, shared.breaker);
     return composeStack<CommandRun, unknown>(
       [
         // Answers whatever fails below, refusals and timeouts included.
@@ -129,7 +133,7 @@ export class Commands {
         commandDeadlineFilter(clock),
         // Counts commands, not tries.
         breaker && circuitBreakerFilter({ clock, breaker, outcomeOf: () => success }),
-        limitFilter(name, { ...limitDefaults, ...options.limit }),
+        limitFilter(name, shared.limit),
         commandRetryFilter({
           clock,
           random,
@@ -141,8 +145,7 @@ export class Commands {
     );
   }
 
-  private makeBreaker(name: string, own: Partial<CircuitBreakerOptions>): CircuitBreaker {
-    const options = { ...circuitBreakerDefaults, ...own };
+  private makeBreaker(name: string, options: CircuitBreakerOptions): CircuitBreaker {
     const breaker = new SamplingBreaker(this.clock, options);
     return new CircuitBreaker({ service: name, openMs: options.openMs, breaker });
   }

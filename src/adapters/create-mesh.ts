@@ -10,7 +10,8 @@ import { createEngine, type EngineHandle, type EngineParts, type MeshOptions } f
 import { Overrides } from '../mesh/overrides.ts';
 import { type MeshStatus, meshStatus } from '../mesh/status.ts';
 import { attachPrometheus, type PrometheusRegistry } from '../telemetry/prometheus-exporter.ts';
-import { type CommandContext, type CommandOptions, Commands } from './command.ts';
+import { type CommandContext, Commands } from './command.ts';
+import type { CommandOptions } from './command-options.ts';
 import { MeshDispatcher } from './dispatcher.ts';
 import { type MeshFetch, makeFetch } from './fetch.ts';
 import { type InboundMiddleware, inboundMiddleware } from './inbound.ts';
@@ -39,7 +40,7 @@ export interface Mesh<S extends string = string> extends MeshView<S> {
   /**
    * Guards any async function with deadline, retry (only when idempotent), breaker, limit and fallback.
    *
-   * Rejects with a `MeshError`, or with what `run` rejects with.
+   * Rejects with a `MeshError` (`INMESH_CLOSED` once the mesh is closed), or with what `run` rejects with.
    */
   command<T>(name: string, run: (context: CommandContext) => T | Promise<T>, options?: CommandOptions<T>): Promise<T>;
   /** Middleware for node:http, Express and Fastify: nested calls inherit deadline, trace context and request id. */
@@ -53,7 +54,7 @@ export interface Mesh<S extends string = string> extends MeshView<S> {
   /** What is in force, and how each endpoint does. */
   status(): MeshStatus;
   /**
-   * Refuses new calls, waits for those under way (at most `timeoutMs`, default 30,000), and lets go of everything.
+   * Refuses new calls and commands, waits for those under way (at most `timeoutMs`, default 30,000), and lets go of everything.
    * A second call returns the promise of the first.
    */
   close(options?: { timeoutMs?: number }): Promise<void>;
@@ -71,6 +72,7 @@ export async function createMesh<S extends string = string>(options: MeshOptions
 
 /** As {@link createMesh}, with other connections; for `inmesh/testing`. */
 export async function assembleMesh<S extends string>(options: MeshOptions, parts?: EngineParts): Promise<Mesh<S>> {
+  requireOptions(options);
   const handle = await createEngine(options, parts);
   const { engine, metrics, clock } = handle;
   const commands = new Commands(clock, options.random ?? systemRandom, metrics);
@@ -81,8 +83,8 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     service: options.service,
     command: (name, run, commandOptions) => commands.run(name, run, commandOptions ?? {}),
     inbound: () => inboundMiddleware(clock),
-    install: (installOptions = {}) => {
-      const uninstall = install(engine, installOptions);
+    install: (installOptions) => {
+      const uninstall = install(engine, installOptions ?? {});
       const undo = () => {
         uninstalls.delete(undo);
         uninstall();
@@ -92,25 +94,26 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     },
     metrics: { attach: (registry) => attachPrometheus(metrics, registry) },
     status: () => meshStatus(options.service, handle),
-    close: ({ timeoutMs = 30_000 } = {}) => {
-      closing ??= close(handle, uninstalls, timeoutMs);
+    close: (closeOptions) => {
+      closing ??= close(handle, commands, uninstalls, closeOptions?.timeoutMs ?? 30_000);
       return closing;
     },
   };
 }
 
 function makeView<S extends string>(handle: EngineHandle, view: Overrides | undefined): MeshView<S> {
-  const { engine } = handle;
+  const { engine, clock } = handle;
   let dispatcher: MeshDispatcher | undefined;
   return {
     // At run time a URL is a string; the names of services are for the compiler.
-    fetch: makeFetch(engine, view) as unknown as MeshFetch<S>,
-    request: makeRequest(engine, view) as unknown as MeshRequest<S>,
+    fetch: makeFetch(engine, clock, view) as unknown as MeshFetch<S>,
+    request: makeRequest(engine, clock, view) as unknown as MeshRequest<S>,
     get dispatcher() {
-      dispatcher ??= new MeshDispatcher(engine, view, undefined);
+      dispatcher ??= new MeshDispatcher(engine, view);
       return dispatcher as unknown as FetchDispatcher;
     },
     with(overrides) {
+      requireOptions(overrides);
       // Wrong options are told now, not at the first call.
       resolveCallOptions(callDefaults, overrides);
       return makeView(handle, view === undefined ? new Overrides(overrides) : view.and(overrides));
@@ -118,7 +121,17 @@ function makeView<S extends string>(handle: EngineHandle, view: Overrides | unde
   };
 }
 
-async function close(handle: EngineHandle, uninstalls: Set<() => void>, timeoutMs: number): Promise<void> {
+function requireOptions(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return;
+  throw new MeshError('INMESH_OPTION', `the options are ${String(options)}; allowed is an object`);
+}
+
+async function close(
+  handle: EngineHandle,
+  commands: Commands,
+  uninstalls: Set<() => void>,
+  timeoutMs: number,
+): Promise<void> {
   const { engine, clock } = handle;
   for (const uninstall of [...uninstalls]) uninstall();
   const reason = new MeshError('INMESH_CLOSED', `the mesh was closed, and the call was not over after ${timeoutMs} ms`);
@@ -126,9 +139,10 @@ async function close(handle: EngineHandle, uninstalls: Set<() => void>, timeoutM
     const timer = clock.setTimer(() => {
       // Before its connection breaks, so that it is not repeated.
       engine.cancelAll(reason);
+      commands.cancelAll(reason);
       resolve();
     }, timeoutMs);
-    void engine.drain().then(() => {
+    void Promise.all([engine.drain(), commands.drain()]).then(() => {
       clock.clearTimer(timer);
       resolve();
     });

@@ -3,8 +3,8 @@
  * when all of that went well the services and plans change, at once; otherwise nothing does, and the problems are
  * reported to the registry, to `mesh.status()`, on a channel and in the log.
  */
-import { compile } from '../config/compile.ts';
-import type { MeshConfig, ServiceConfig } from '../config/mesh-config.ts';
+import { type CompileResult, compile } from '../config/compile.ts';
+import type { MeshConfig } from '../config/mesh-config.ts';
 import type { HeaderList } from '../core/call.ts';
 import type { ResolvedCallOptions } from '../core/call-options.ts';
 import type { Timer } from '../core/clock.ts';
@@ -17,7 +17,7 @@ import type { MeshParts } from './mesh-parts.ts';
 import { Planner, type RouteBreakers } from './planner.ts';
 import type { RoutePlan } from './route-plan.ts';
 import { ServiceSet } from './service-set.ts';
-import { ServiceTls } from './service-tls.ts';
+import { openTls } from './service-tls.ts';
 
 /** What a configuration needs. */
 export interface ConfigurationOptions {
@@ -30,6 +30,15 @@ export interface ConfigurationOptions {
   readonly readyTimeoutMs: number;
 }
 
+/** A version that compiles. */
+interface Candidate {
+  readonly version: string;
+  readonly config: MeshConfig;
+  readonly warnings: readonly string[];
+}
+
+const accepted: Verdict = Object.freeze({ accepted: true });
+
 const nothing: MeshConfig = Object.freeze({ outboundMode: 'REGISTRY_ONLY', services: new Map(), routes: new Map() });
 
 /** What the mesh runs on, and how it came to it. */
@@ -39,6 +48,10 @@ export class Configuration {
   /** What was wrong with the last version that was refused; empty when the last one is in force. */
   problems: readonly string[] = [];
   warnings: readonly string[] = [];
+  /** Why the registry could not be read the last time; undefined when it was read since. */
+  registryError: Error | undefined = undefined;
+  /** When that was, of the wall clock. */
+  registryFailedAt: number | undefined = undefined;
   readonly services: ServiceSet;
   private readonly options: ConfigurationOptions;
   private readonly breakers: RouteBreakers = new Map();
@@ -48,6 +61,8 @@ export class Configuration {
   /** Applications of configurations, one after the other. */
   private applying: Promise<unknown> = Promise.resolve();
   private newest = 0;
+  /** The last good version that a newer one came before; in force if that one is refused. */
+  private passedOver: Candidate | undefined = undefined;
   private closed = false;
   private onFirst: ((verdict: Verdict) => void) | undefined = undefined;
 
@@ -71,22 +86,19 @@ export class Configuration {
     const { registry, parts, readyTimeoutMs } = this.options;
     if (registry.watchDocuments === undefined) return;
     const { clock } = parts;
-    let failed: Error | undefined;
     let timer: Timer | undefined;
     const first = new Promise<Verdict>((resolve, reject) => {
       timer = clock.setTimer(() => {
-        const why = failed === undefined ? 'nothing came' : failed.message;
+        const { registryError: cause } = this;
+        const why = cause === undefined ? 'nothing came' : cause.message;
         const message = `${registry.name}: no configuration within readyTimeoutMs ${readyTimeoutMs}: ${why}`;
-        reject(new MeshError('INMESH_REGISTRY', message, { cause: failed }));
+        reject(new MeshError('INMESH_REGISTRY', message, { cause }));
       }, readyTimeoutMs);
       this.onFirst = resolve;
       this.watch = registry.watchDocuments?.({
         set: (documents, version) => this.set(documents, version),
         absent: (version) => void this.set([], version),
-        failed: (error) => {
-          failed = error;
-          if (events.registryError.hasSubscribers) events.registryError.publish({ registry: registry.name, error });
-        },
+        failed: (error) => this.registryFailed(error),
       });
     });
     const verdict = await first.finally(() => clock.clearTimer(timer as Timer));
@@ -137,44 +149,53 @@ export class Configuration {
     return service === undefined ? undefined : this.planner.planOf(service);
   }
 
-  private async set(documents: readonly RawDocument[], version: string): Promise<Verdict> {
-    if (this.closed) return { accepted: true };
+  private set(documents: readonly RawDocument[], version: string): Promise<Verdict> {
+    if (this.closed) return Promise.resolve(accepted);
+    this.registryError = undefined;
+    this.registryFailedAt = undefined;
     const turn = ++this.newest;
     const compiled = compile(documents);
-    const applied = this.applying.then(async () => {
-      const result = await compiled;
-      // A newer one has come while this one was read, or the mesh is closed.
-      if (turn !== this.newest) return { accepted: true } as const;
-      if (!result.ok) return this.refuse(version, result.problems);
-      return this.apply(result.config, version, result.warnings);
-    });
-    this.applying = applied.catch(() => {});
-    return applied.then((verdict) => {
-      if (turn === this.newest) this.onFirst?.(verdict);
-      return verdict;
-    });
+    const judged = this.applying.then(async () => this.judge(turn, version, await compiled));
+    this.applying = judged;
+    return judged;
   }
 
-  private async apply(config: MeshConfig, version: string, warnings: readonly string[]): Promise<Verdict> {
-    const opened = new Map<ServiceConfig, ServiceTls>();
-    try {
-      for (const service of config.services.values()) {
-        if (service.tls === undefined || this.services.keepsTls(service)) continue;
-        opened.set(service, await ServiceTls.open(service.tls, this.options.parts.certificates));
-      }
-    } catch (error) {
-      for (const tls of opened.values()) tls.close();
-      return this.refuse(version, [(error as Error).message]);
+  /** Puts a version in force when it is good and still the newest. Never rejects. */
+  private async judge(turn: number, version: string, result: CompileResult): Promise<Verdict> {
+    // A newer one has come while this one was read, or the mesh is closed.
+    if (turn !== this.newest) {
+      if (result.ok) this.passedOver = { version, config: result.config, warnings: result.warnings };
+      return accepted;
     }
-    this.services.replace(config, opened);
+    const problems = result.ok ? await this.apply({ version, ...result }) : result.problems;
+    const { passedOver } = this;
+    this.passedOver = undefined;
+    // It is newer than what is in force, and would be that if this one had come later.
+    if (problems.length > 0 && passedOver !== undefined) await this.apply(passedOver);
+    const verdict = problems.length === 0 ? accepted : this.refuse(version, problems);
+    if (turn === this.newest) this.onFirst?.(this.version === undefined ? verdict : accepted);
+    return verdict;
+  }
+
+  /** Puts a configuration in force, all of it or nothing. Answers with what is wrong; never rejects. */
+  private async apply({ version, config, warnings }: Candidate): Promise<readonly string[]> {
+    const { registry, parts } = this.options;
+    const changed = [...config.services.values()].filter((service) => !this.services.keepsTls(service));
+    const tls = await openTls(changed, parts.certificates);
+    if (!tls.ok) return tls.problems;
+    try {
+      this.services.replace(config, tls.opened);
+    } catch (error) {
+      for (const opened of tls.opened.values()) opened.close();
+      return [`cannot be put in force: ${(error as Error).message}`];
+    }
     this.config = config;
     this.planner = this.makePlanner();
     this.version = version;
     this.problems = [];
     this.warnings = warnings;
-    const { registry } = this.options;
     if (events.configAccepted.hasSubscribers) events.configAccepted.publish({ registry: registry.name, version });
-    return { accepted: true };
+    return [];
   }
 
   private refuse(version: string, problems: readonly string[]): Verdict {
@@ -187,6 +208,13 @@ export class Configuration {
       events.configRejected.publish({ registry: registry.name, version, problems });
     }
     return { accepted: false, problems };
+  }
+
+  private registryFailed(error: Error): void {
+    const { registry, parts } = this.options;
+    this.registryError = error;
+    this.registryFailedAt = parts.clock.wallTime();
+    if (events.registryError.hasSubscribers) events.registryError.publish({ registry: registry.name, error });
   }
 
   private makePlanner(): Planner {

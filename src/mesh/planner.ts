@@ -21,7 +21,7 @@ import { RoutePlan } from './route-plan.ts';
 import type { Service } from './service.ts';
 import type { ServiceSet } from './service-set.ts';
 
-/** The breakers of routes by service, rule and settings: a reload that leaves a rule as it is keeps its breaker. */
+/** The breakers of routes by service, host, rule and settings: a reload that leaves a rule as it is keeps its breaker. */
 export type RouteBreakers = Map<string, BreakerPart>;
 
 /** The plans of one configuration. */
@@ -31,6 +31,8 @@ export class Planner {
   private readonly parts: MeshParts;
   private readonly defaults: ResolvedCallOptions;
   private readonly breakers: RouteBreakers;
+  /** The first host of each rule: names of rules need not be unique. */
+  private readonly routeHosts = new Map<RouteConfig, string>();
   private readonly plans = new Map<Routed<RouteConfig>, RoutePlan>();
   private readonly discovered = new WeakMap<Service, RoutePlan>();
   private readonly subsetPlans = new Map<RouteConfig | undefined, Map<string, RoutePlan>>();
@@ -47,6 +49,10 @@ export class Planner {
     this.parts = parts;
     this.defaults = defaults;
     this.breakers = breakers;
+    for (const [host, rules] of config.routes) {
+      for (const rule of rules) if (!this.routeHosts.has(rule)) this.routeHosts.set(rule, host);
+    }
+    this.forgetBreakers();
   }
 
   /**
@@ -129,7 +135,7 @@ export class Planner {
   private breakersOf(service: Service, rule: RouteConfig | undefined): BreakerPart[] {
     const breakers = service.breaker === undefined ? [] : [service.breaker];
     if (rule?.circuitBreaker === undefined) return breakers;
-    const key = JSON.stringify([service.host, rule.name, rule.circuitBreaker]);
+    const key = this.breakerKey(service.host, rule);
     let own = this.breakers.get(key);
     if (own === undefined) {
       const series = this.parts.metrics.series({ service: service.host, route: rule.name });
@@ -138,6 +144,19 @@ export class Planner {
     }
     // The route's is the narrower one, and may be open while the service's is closed.
     return [...breakers, own];
+  }
+
+  private breakerKey(service: string, rule: RouteConfig): string {
+    return JSON.stringify([service, this.routeHosts.get(rule), rule.name, rule.circuitBreaker]);
+  }
+
+  /** A breaker goes with its rule. */
+  private forgetBreakers(): void {
+    const kept = new Set<string>();
+    for (const rule of this.routeHosts.keys()) {
+      for (const { host } of rule.destinations) kept.add(this.breakerKey(host, rule));
+    }
+    for (const key of this.breakers.keys()) if (!kept.has(key)) this.breakers.delete(key);
   }
 
   private optionsOf(...layers: (CallOverrides | undefined)[]): ResolvedCallOptions {

@@ -15,6 +15,10 @@ export interface MeshStatus {
     /** Why the last version was refused; empty when it is in force. */
     readonly problems: readonly string[];
     readonly warnings: readonly string[];
+    /** Why the registry could not be read the last time; undefined when it was read since. */
+    readonly registryError: string | undefined;
+    /** When that was, in ms since the epoch; undefined with {@link registryError}. */
+    readonly registryFailedAt: number | undefined;
   };
   readonly services: readonly ServiceStatus[];
 }
@@ -58,6 +62,17 @@ export function meshStatus(service: string, { engine, registry }: EngineHandle):
       })),
     }),
   );
-  const { version, problems, warnings } = configuration;
-  return { service, configuration: { registry: registry.name, version, problems, warnings }, services };
+  const { version, problems, warnings, registryError, registryFailedAt } = configuration;
+  return {
+    service,
+    configuration: {
+      registry: registry.name,
+      version,
+      problems,
+      warnings,
+      registryError: registryError?.message,
+      registryFailedAt,
+    },
+    services,
+  };
 }

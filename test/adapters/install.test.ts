@@ -1,5 +1,6 @@
 import { Agent, getGlobalDispatcher, request, setGlobalDispatcher, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createMesh } from '../../src/adapters/create-mesh.ts';
 import { Bench, type Echo, echo } from './bench.ts';
 
 const bench = new Bench();
@@ -31,6 +32,22 @@ describe('mesh.install', () => {
     const seen = (await (await fetch(`http://${address}/1`, { method: 'POST', body: 'x' })).json()) as Echo;
     expect(seen.body).toBe('x');
     expect(Object.keys(seen.headers).filter((name) => name.startsWith('x-envoy'))).toEqual([]);
+  });
+
+  it('passes other ports of a host that it knows', async () => {
+    const { address } = await bench.server(echo);
+    const mesh = await bench.meshOf({ services: [{ host: '127.0.0.1', endpoints: [{ address: '127.0.0.1:1' }] }] });
+    mesh.install();
+    expect((await fetch(`http://${address}/1`)).status).toBe(200);
+  });
+
+  it('knows every host that resolves, with a registry that has no documents', async () => {
+    const { address } = await bench.server(echo);
+    const mesh = await createMesh({ service: 'productpage', registry: 'dns:' });
+    bench.onClose(() => mesh.close());
+    mesh.install();
+    expect((await fetch(`http://${address}/1`)).status).toBe(200);
+    expect(mesh.status().services.flatMap(({ endpoints }) => endpoints.map((one) => one.address))).toEqual([address]);
   });
 
   it('refuses unknown hosts when told to', async () => {

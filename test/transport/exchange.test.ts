@@ -35,6 +35,21 @@ describe('an exchange', () => {
     expect(attempt.sent).toBe('maybe');
   });
 
+  it('ends when its head cannot be read', async () => {
+    const attempt = fakeAttempt(fakeCall());
+    const wallTime = () => {
+      throw new Error('no clock');
+    };
+    const exchange = new Exchange(attempt, { wallTime, tlsErrorCodes: undefined });
+    const controller = new FakeController() as unknown as Dispatcher.DispatchController;
+    exchange.onRequestStart(controller);
+    const head = () => exchange.onResponseStart(controller, 503, { 'retry-after': 'Sat, 21 Nov 2026 10:00:00 GMT' });
+    expect(head).toThrow('no clock');
+    // undici reports what its handler throws.
+    exchange.onResponseError(controller, new Error('no clock'));
+    await expect(exchange.promise).rejects.toMatchObject({ code: 'INMESH_RESET' });
+  });
+
   it('settles at the final head, not at informational ones', async () => {
     const { exchange, fake, controller } = open();
     exchange.onRequestStart(controller);

@@ -44,6 +44,18 @@ describe('deadlineFilter, before the head', () => {
     await expect(own.result).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
   });
 
+  it('lets a body go on when the inbound request has been answered', async () => {
+    const inbound = { deadline: 100 };
+    const { clock, call, result } = start({ timeoutMs: 250, inheritedDeadline: 100 }, streaming());
+    call.inheritance = inbound;
+    await result;
+    inbound.deadline = Number.POSITIVE_INFINITY;
+    await clock.advance(249);
+    expect(call.cancelled).toBe(false);
+    await clock.advance(1);
+    expect(codeOf(call)).toBe('INMESH_TIMEOUT');
+  });
+
   it('ends a call without a head in time', async () => {
     const { clock, call, result } = start({ headTimeoutMs: 100, timeoutMs: 250 });
     await clock.advance(99);

@@ -18,6 +18,17 @@ describe('fallbackFilter', () => {
     expect(await filter.apply(command, () => Promise.reject(timeout))).toBe('instead: later');
   });
 
+  it('does not wait for it when the caller gives up meanwhile, and does when the time was up before', async () => {
+    const never = () => new Promise<string>(() => {});
+    const command = fakeCommand({ fallback: never });
+    const waiting = filter.apply(command, () => Promise.reject(timeout));
+    queueMicrotask(() => command.cancel('enough'));
+    await expect(waiting).rejects.toBe('enough');
+    const late = fakeCommand({ fallback: async () => 'later' });
+    late.cancel(timeout);
+    expect(await filter.apply(late, () => Promise.reject(timeout))).toBe('instead: later');
+  });
+
   it('leaves results alone, and errors when there is no fallback', async () => {
     expect(await filter.apply(fakeCommand({ fallback: () => 'x' }), async () => 'charged')).toBe('charged');
     await expect(filter.apply(fakeCommand(), () => Promise.reject(timeout))).rejects.toBe(timeout);

@@ -262,6 +262,15 @@ describe('retryFilter, when a member cannot be reached', () => {
     expect(script.sentAt).toHaveLength(2);
   });
 
+  it('hands on what the service said last when the next attempt finds no place', async () => {
+    const overflow = new MeshError('INMESH_OVERFLOW', 'reviews: full');
+    const bad = new FakeReply(503);
+    const afterReply = new Script([bad, overflow]);
+    expect(await finish(afterReply, afterReply.run(fakeCall()))).toBe(bad);
+    const afterError = new Script([reset, overflow]);
+    await expect(finish(afterError, afterError.run(fakeCall()))).rejects.toBe(reset);
+  });
+
   it('does not do so for errors that another member would give too', async () => {
     const overflow = new MeshError('INMESH_OVERFLOW', 'reviews: full');
     const script = new Script([overflow], 'none');
