@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 
-export type { CommandContext, CommandOptions } from './adapters/command.ts';
+export type { CommandContext } from './adapters/command.ts';
+export type { CommandOptions } from './adapters/command-options.ts';
 export { createMesh, type Mesh, type MeshView } from './adapters/create-mesh.ts';
 export type { MeshFetch, MeshRequestInit } from './adapters/fetch.ts';
 export type { InboundMiddleware } from './adapters/inbound.ts';

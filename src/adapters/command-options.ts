@@ -76,13 +76,16 @@ function completed<T extends object>(option: string, own: Partial<T>, ranges: Ra
   if (typeof own !== 'object') {
     throw new MeshError('INMESH_OPTION', `option ${option} is ${String(own)}; allowed is an object`);
   }
-  const all: Record<string, unknown> = { ...defaults };
+  const all = { ...defaults } as Record<string, unknown>;
   for (const [name, value] of Object.entries(own)) {
     const range = Object.hasOwn(ranges, name) ? ranges[name as keyof T] : undefined;
     if (range === undefined) return refuseUnknown(`${option}.${name}`, Object.keys(ranges));
     if (value === undefined) continue;
     if (typeof value !== 'number' || !range.has(value)) {
-      throw new MeshError('INMESH_OPTION', `option ${option}.${name} is ${String(value)}; allowed are ${range.allowed}`);
+      throw new MeshError(
+        'INMESH_OPTION',
+        `option ${option}.${name} is ${String(value)}; allowed are ${range.allowed}`,
+      );
     }
     all[name] = value;
   }

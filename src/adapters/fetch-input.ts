@@ -21,6 +21,8 @@ export class FetchRequest {
   readonly redirect: Redirect;
   /** How many redirects led here. */
   readonly hops: number;
+  /** Digests that the body of the reply must have; empty for any. */
+  readonly integrity: string;
 
   constructor(
     url: string,
@@ -30,6 +32,7 @@ export class FetchRequest {
     signal: AbortSignal | undefined,
     redirect: Redirect,
     hops: number,
+    integrity: string,
   ) {
     this.url = url;
     this.method = method;
@@ -38,6 +41,13 @@ export class FetchRequest {
     this.signal = signal;
     this.redirect = redirect;
     this.hops = hops;
+    this.integrity = integrity;
+  }
+
+  /** The same request with its body in another form. */
+  withBody(body: BodyInput): FetchRequest {
+    const { url, method, headers, signal, redirect, hops, integrity } = this;
+    return new FetchRequest(url, method, headers, body, signal, redirect, hops, integrity);
   }
 
   /** For `response.url`. */
@@ -61,12 +71,13 @@ const defaults: HeaderList = Object.freeze([
 export function readFetchInput(input: string | URL | Request, init: RequestInit | undefined): FetchRequest {
   if (input instanceof Request) return readRequest(input, init);
   const url = String(input);
-  if (init === undefined) return new FetchRequest(url, 'GET', defaults, null, undefined, 'follow', 0);
+  if (init === undefined) return new FetchRequest(url, 'GET', defaults, null, undefined, 'follow', 0, '');
   const method = methodOf(init.method);
   const [body, contentType] = readBody(init.body ?? null, init);
   requireBodyless(method, body);
   const headers = headersOf(init.headers, contentType);
-  return new FetchRequest(url, method, headers, body, init.signal ?? undefined, redirectOf(init.redirect), 0);
+  const redirect = redirectOf(init.redirect);
+  return new FetchRequest(url, method, headers, body, init.signal ?? undefined, redirect, 0, integrityOf(init));
 }
 
 function readRequest(request: Request, init: RequestInit | undefined): FetchRequest {
@@ -78,15 +89,8 @@ function readRequest(request: Request, init: RequestInit | undefined): FetchRequ
   const headers = headersOf(init?.headers ?? request.headers, contentType);
   // `signal: null` takes the signal of the request away.
   const signal = init?.signal === undefined ? request.signal : (init.signal ?? undefined);
-  return new FetchRequest(
-    request.url,
-    method,
-    headers,
-    body,
-    signal,
-    redirectOf(init?.redirect ?? request.redirect),
-    0,
-  );
+  const redirect = redirectOf(init?.redirect ?? request.redirect);
+  return new FetchRequest(request.url, method, headers, body, signal, redirect, 0, integrityOf(init, request));
 }
 
 const token = /^[!#$%&'*+.^_`|~A-Za-z0-9-]+$/;
@@ -104,6 +108,10 @@ function redirectOf(redirect: Redirect | undefined): Redirect {
     return redirect ?? 'follow';
   }
   throw new TypeError(`'${String(redirect)}' is not a valid redirect mode; allowed are follow, manual, error.`);
+}
+
+function integrityOf(init: RequestInit | undefined, request?: Request): string {
+  return String(init?.integrity ?? request?.integrity ?? '');
 }
 
 /** A body that the mesh can send, and the type it implies. */

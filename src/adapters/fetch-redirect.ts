@@ -60,6 +60,7 @@ export function redirected(request: FetchRequest, reply: Reply): FetchRequest | 
     request.signal,
     'follow',
     request.hops + 1,
+    request.integrity,
   );
 }
 

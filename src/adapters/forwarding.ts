@@ -8,8 +8,8 @@ import type { Dispatcher } from 'undici';
 import type { Call } from '../core/call.ts';
 import { MeshError } from '../core/errors.ts';
 import type { BodySink, Reply } from '../core/reply.ts';
-import type { MeshEngine } from '../mesh/engine.ts';
 import { callerReason, ownReason } from '../http/caller-reason.ts';
+import type { MeshEngine } from '../mesh/engine.ts';
 
 type Handler = Dispatcher.DispatchHandler;
 type Controller = Dispatcher.DispatchController;

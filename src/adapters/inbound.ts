@@ -46,7 +46,10 @@ function deadlineOf(header: string | string[] | undefined, now: number): number 
   return now + Math.min(Number(header), maxInheritedMs);
 }
 
-/** Once the head is out, or the caller is gone, what goes on (a log, a cache) is no longer bound by the caller's time. */
+/**
+ * Once the head is out, or the caller is gone, what goes on (a log, a cache) is no longer bound by the caller's time. But
+ * the calls that a caller without an answer leaves behind still are: he may have gone because that time was over.
+ */
 function endWithAnswer(context: InboundContext, answer: ServerResponse): void {
   const lift = () => {
     context.deadline = Number.POSITIVE_INFINITY;
@@ -54,6 +57,7 @@ function endWithAnswer(context: InboundContext, answer: ServerResponse): void {
   const writeHead = answer.writeHead;
   answer.writeHead = function (this: ServerResponse, ...args: unknown[]) {
     lift();
+    context.answered = true;
     return (writeHead as (...args: unknown[]) => ServerResponse).apply(this, args);
   } as typeof answer.writeHead;
   answer.once('close', lift);

@@ -13,7 +13,7 @@ export class MeshRequestResult {
   readonly body: LightBody;
   /** What the caller passed as `opaque`, or null. */
   readonly opaque: unknown;
-  private readonly reply: Reply;
+  readonly #reply: Reply;
 
   constructor(reply: Reply, opaque: unknown) {
     this.statusCode = reply.status;
@@ -21,12 +21,12 @@ export class MeshRequestResult {
     this.headers = reply.headers as MeshRequestResult['headers'];
     this.body = new LightBody(reply);
     this.opaque = opaque;
-    this.reply = reply;
+    this.#reply = reply;
   }
 
   /** The trailers of the reply; empty until its body has ended. */
   get trailers(): Record<string, string> {
-    const raw = this.reply.body.rawTrailers;
+    const raw = this.#reply.body.rawTrailers;
     const trailers: Record<string, string> = Object.create(null);
     for (let index = 0; index + 1 < raw.length; index += 2) {
       trailers[String(raw[index]).toLowerCase()] = (raw[index + 1] as Buffer).toString('latin1');

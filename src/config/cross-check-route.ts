@@ -1,18 +1,23 @@
 /**
  * Does a route lead to something that exists, and is it decided how the traffic is shared?
  */
-import { didYouMean } from './closest-name.ts';
+import { didYouMean, hintOf, type NameSearch } from './closest-name.ts';
 import type { CheckedRoute, CheckedRule } from './compile-route.ts';
 import type { CheckedService } from './compile-service.ts';
 import { checkCallPolicy, checkPerTryTimeout } from './cross-check-call.ts';
 import type { DocumentPath } from './document-path.ts';
 import type { Findings } from './findings.ts';
 
-/** The services of all documents, by host in lower case. */
-type Services = ReadonlyMap<string, CheckedService>;
+/** The services of all documents. */
+export interface KnownServices {
+  /** In lower case. */
+  readonly byHost: ReadonlyMap<string, CheckedService>;
+  /** Among their hosts. */
+  readonly search: NameSearch;
+}
 
 /** Checks a route at `path`. */
-export function checkRoute(route: CheckedRoute, services: Services, path: DocumentPath, findings: Findings): void {
+export function checkRoute(route: CheckedRoute, services: KnownServices, path: DocumentPath, findings: Findings): void {
   route.http.forEach((rule, index) => {
     const rulePath = [...path, 'http', index];
     checkCallPolicy(rule, rulePath, findings);
@@ -32,14 +37,15 @@ function checkWeights(rule: CheckedRule, path: DocumentPath, findings: Findings)
   });
 }
 
-function checkDestinations(rule: CheckedRule, services: Services, path: DocumentPath, findings: Findings): void {
+function checkDestinations(rule: CheckedRule, services: KnownServices, path: DocumentPath, findings: Findings): void {
   const seen = new Set<CheckedService>();
   rule.route.forEach(({ destination }, index) => {
     const place = [...path, 'route', index, 'destination'];
-    const service = services.get(destination.host.toLowerCase());
+    const service = services.byHost.get(destination.host.toLowerCase());
     if (service === undefined) {
-      const hint = didYouMean(destination.host, services.keys());
-      findings.problem([...place, 'host'], `there is no service ${destination.host}${hint}`);
+      const { host } = destination;
+      const message = () => `there is no service ${host}${hintOf(services.search.closest(host))}`;
+      findings.problem([...place, 'host'], message);
       return;
     }
     checkSubset(service, destination.subset, [...place, 'subset'], findings);
@@ -56,5 +62,5 @@ function checkSubset(
 ): void {
   const names = (service.subsets ?? []).map(({ name }) => name);
   if (subset === undefined || names.includes(subset)) return;
-  findings.problem(path, `${service.host} has no subset ${subset}${didYouMean(subset, names)}`);
+  findings.problem(path, () => `${service.host} has no subset ${subset}${didYouMean(subset, names)}`);
 }

@@ -4,7 +4,7 @@
  */
 
 import type { CheckedDocument } from './check-document.ts';
-import { closestName } from './closest-name.ts';
+import { NameSearch } from './closest-name.ts';
 import type { CheckedService } from './compile-service.ts';
 import { checkRoute } from './cross-check-route.ts';
 import { checkService } from './cross-check-service.ts';
@@ -44,14 +44,17 @@ export function crossCheck(documents: readonly PlacedDocument[], problems: Probl
     });
   }
   const routeHosts = new Definitions();
+  const search = new NameSearch(services.keys());
   for (const { source, document } of documents) {
     document.routes?.forEach((route, index) => {
       route.hosts.forEach((host, hostIndex) => {
         const path = ['routes', index, 'hosts', hostIndex];
         routeHosts.define(host.toLowerCase(), source, path, 'a route for', problems);
-        warnOfVirtualHost(host, services, path, findingsOf(source, problems, warnings));
+        if (!services.has(host.toLowerCase())) {
+          warnOfVirtualHost(host, search, path, findingsOf(source, problems, warnings));
+        }
       });
-      checkRoute(route, services, ['routes', index], findingsOf(source, problems, warnings));
+      checkRoute(route, { byHost: services, search }, ['routes', index], findingsOf(source, problems, warnings));
     });
   }
   checkOutbound(documents, problems);
@@ -65,16 +68,10 @@ function findingsOf(source: SourceDocument, problems: ProblemList, warnings: Pro
 }
 
 /** A host of routes only is legal; one that looks like a service is rather a slip. */
-function warnOfVirtualHost(
-  host: string,
-  services: ReadonlyMap<string, unknown>,
-  path: DocumentPath,
-  findings: Findings,
-): void {
-  if (services.has(host.toLowerCase())) return;
-  const closest = closestName(host, services.keys());
-  if (closest !== undefined)
-    findings.warning(path, `${host} is no service and becomes a host of its own; meant ${closest}?`);
+function warnOfVirtualHost(host: string, search: NameSearch, path: DocumentPath, findings: Findings): void {
+  const closest = search.closest(host);
+  if (closest === undefined) return;
+  findings.warning(path, `${host} is no service and becomes a host of its own; meant ${closest}?`);
 }
 
 function checkOutbound(documents: readonly PlacedDocument[], problems: ProblemList): void {

@@ -5,6 +5,7 @@ import type { DocumentPath } from './document-path.ts';
 
 /** Where the findings about one document go. */
 export interface Findings {
-  problem(path: DocumentPath, message: string): void;
+  /** A message that is costly to word is a function, called if it is told. */
+  problem(path: DocumentPath, message: string | (() => string)): void;
   warning(path: DocumentPath, message: string): void;
 }

@@ -16,10 +16,10 @@ export class ProblemList {
     return this.told.size === 0;
   }
 
-  /** Adds a message about a place of a document. */
-  add(source: SourceDocument, path: DocumentPath, message: string, side: Side = 'value'): void {
-    if (this.told.size < maxProblems) this.addText(`${source.place(path, side)}: ${message}`);
-    else this.untold++;
+  /** Adds a message about a place of a document; one that is costly to word is a function, called if it is told. */
+  add(source: SourceDocument, path: DocumentPath, message: string | (() => string), side: Side = 'value'): void {
+    if (this.told.size >= maxProblems) this.untold++;
+    else this.addText(`${source.place(path, side)}: ${typeof message === 'string' ? message : message()}`);
   }
 
   /** Adds a message that names its place itself. */

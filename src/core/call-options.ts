@@ -133,6 +133,9 @@ export const maxRetries = 10;
  * `hedge` and `hashKey`.
  */
 export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOptions): ResolvedCallOptions {
+  if (typeof overrides !== 'object' || overrides === null) {
+    throw new MeshError('INMESH_OPTION', `the options of a call are ${String(overrides)}; allowed is an object`);
+  }
   for (const name of Object.keys(overrides)) {
     if (!knownOptions.has(name)) {
       throw new MeshError('INMESH_OPTION', `unknown option ${name}; known are ${[...knownOptions].join(', ')}`);
@@ -152,7 +155,7 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
     idempotent: typed('idempotent', 'boolean', overrides.idempotent) ?? base.idempotent,
     subset: typed('subset', 'string', overrides.subset) ?? base.subset,
     fallback: typed('fallback', 'function', overrides.fallback) ?? base.fallback,
-    policy: overrides.policy ?? base.policy,
+    policy: withMethod('policy', 'execute', 'a policy of cockatiel', overrides.policy) ?? base.policy,
   });
 }
 
@@ -166,6 +169,11 @@ function duration(name: string, value: number | false | undefined, base: number)
 function typed<T>(name: string, type: string, value: T | undefined): T | undefined {
   if (value === undefined || typeof value === type) return value;
   throw new MeshError('INMESH_OPTION', `option ${name} is ${typeof value}; allowed is ${type}`);
+}
+
+function withMethod<T>(name: string, method: string, allowed: string, value: T | undefined): T | undefined {
+  if (value === undefined || typeof (value as Record<string, unknown> | null)?.[method] === 'function') return value;
+  throw new MeshError('INMESH_OPTION', `option ${name} is ${typeof value}; allowed is ${allowed}`);
 }
 
 function resolveRetry(base: RetryOptions, retries: CallOptions['retries']): RetryOptions {
@@ -189,7 +197,7 @@ function resolveRetry(base: RetryOptions, retries: CallOptions['retries']): Retr
   return {
     max: retries.max === undefined ? base.max : retryCount(retries.max),
     on: retries.on === undefined ? base.on : new Set(retries.on),
-    backoff: retries.backoff ?? base.backoff,
+    backoff: withMethod('retries.backoff', 'next', 'a backoff of cockatiel', retries.backoff) ?? base.backoff,
   };
 }
 

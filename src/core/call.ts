@@ -55,8 +55,8 @@ export class Call extends Operation {
   lastSent: Sent = 'none';
   /** The part of {@link Operation.deadline} that an inbound request imposed: an instant, `Infinity` without one. */
   inheritedDeadline = Number.POSITIVE_INFINITY;
-  /** Where that came from; its deadline becomes `Infinity` when the inbound request has been answered. */
-  inheritance: { readonly deadline: number } | undefined = undefined;
+  /** Where that came from; when it has been answered, its deadline binds no more. */
+  inheritance: { readonly answered: boolean } | undefined = undefined;
   /** Whether the inbound request behind this call is itself a retry: then it is not multiplied further down. */
   isRepeat = false;
   private triedMembers: Set<Member> | undefined = undefined;
@@ -93,7 +93,7 @@ export class Call extends Operation {
   /** Takes back an inherited deadline that no longer holds. */
   refreshDeadline(): void {
     if (this.inheritedDeadline === Number.POSITIVE_INFINITY) return;
-    if (this.inheritance?.deadline !== Number.POSITIVE_INFINITY) return;
+    if (this.inheritance?.answered !== true) return;
     this.inheritedDeadline = Number.POSITIVE_INFINITY;
     this.deadline = this.startedAt + this.options.timeoutMs;
   }

@@ -16,6 +16,7 @@ export const errorCodes = {
   INMESH_DEADLINE: 'the deadline inherited from the inbound request has passed',
   INMESH_HEAD_TIMEOUT: 'no head of a reply within headTimeoutMs, retries included',
   INMESH_IDENTITY: 'the peer did not prove the identity that the document expects',
+  INMESH_INTEGRITY: 'the body of a reply is not what the integrity of its request says',
   INMESH_NO_ENDPOINT: 'the service or subset has no endpoint',
   INMESH_NO_ROUTE: 'no route of the host matches the request',
   INMESH_NOT_MOCKED: 'mockMesh has no handler for the service',

@@ -34,10 +34,8 @@ export function openRegistry(registry: string | object, parts: RegistryParts): R
     const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(registry) ?? [];
     const open = drivers.get(scheme.toLowerCase());
     if (open !== undefined) return open(rest, parts);
-  } else if (isRegistry(registry)) {
-    return registry;
   } else if (typeof registry === 'object' && registry !== null) {
-    return inline(registry);
+    return isRegistry(registry) ? registry : inline(registry);
   }
   const known = [...drivers.keys()].map((scheme) => `${scheme}:`).join(', ');
   throw new MeshError(
@@ -68,15 +66,22 @@ function describe(registry: unknown): string {
 
 function isRegistry(value: object): value is Registry {
   return (
-    value !== null &&
-    (typeof (value as Partial<Registry>).watchDocuments === 'function' ||
-      typeof (value as Partial<Registry>).watchEndpoints === 'function')
+    typeof (value as Partial<Registry>).watchDocuments === 'function' ||
+    typeof (value as Partial<Registry>).watchEndpoints === 'function'
   );
 }
 
 function openFile(rest: string, { clock }: RegistryParts): Registry {
-  const paths = rest.split(',').map((path) => (path.startsWith('//') ? absolutePath(path) : path));
-  return new FileRegistry({ paths, clock });
+  return new FileRegistry({ paths: pathsOf(rest), clock });
+}
+
+/**
+ * The paths that `file:` is followed by.
+ *
+ * @throws MeshError `INMESH_OPTION` for a URL that names no path.
+ */
+export function pathsOf(rest: string): string[] {
+  return rest.split(',').map((path) => (path.startsWith('//') ? absolutePath(path) : path));
 }
 
 function absolutePath(path: string): string {

@@ -31,40 +31,41 @@ const PlatformResponse = Response as unknown as new (body: null, init: { status:
 
 /** The `Response` of `mesh.fetch`. */
 export class MeshResponse extends PlatformResponse {
-  private readonly parts: ResponseParts;
-  private replyHeaders: ReplyHeaders | undefined = undefined;
+  // Truly private, so that the members of a response are those of `Response`.
+  readonly #parts: ResponseParts;
+  #replyHeaders: ReplyHeaders | undefined = undefined;
   /** The web stream, once somebody asked for it. From then on it is the body. */
-  private bodyStream: ReadableStream<Uint8Array> | undefined = undefined;
-  private consumed = false;
+  #bodyStream: ReadableStream<Uint8Array> | undefined = undefined;
+  #consumed = false;
 
   constructor(parts: ResponseParts) {
     super(null, constructible(parts.status) ? { status: parts.status } : undefined);
-    this.parts = parts;
+    this.#parts = parts;
   }
 
   get status(): number {
-    return this.parts.status;
+    return this.#parts.status;
   }
 
   get ok(): boolean {
-    return this.parts.status >= 200 && this.parts.status <= 299;
+    return this.#parts.status >= 200 && this.#parts.status <= 299;
   }
 
   get statusText(): string {
-    return this.parts.statusText;
+    return this.#parts.statusText;
   }
 
   get headers(): Headers {
-    this.replyHeaders ??= new ReplyHeaders(this.parts.headers);
-    return this.replyHeaders as unknown as Headers;
+    this.#replyHeaders ??= new ReplyHeaders(this.#parts.headers);
+    return this.#replyHeaders as unknown as Headers;
   }
 
   get url(): string {
-    return this.parts.request.hrefWithoutFragment;
+    return this.#parts.request.hrefWithoutFragment;
   }
 
   get redirected(): boolean {
-    return this.parts.request.hops > 0;
+    return this.#parts.request.hops > 0;
   }
 
   get type(): 'basic' {
@@ -72,15 +73,15 @@ export class MeshResponse extends PlatformResponse {
   }
 
   get bodyUsed(): boolean {
-    return this.consumed || (this.bodyStream !== undefined && isDisturbed(this.bodyStream));
+    return this.#consumed || (this.#bodyStream !== undefined && isDisturbed(this.#bodyStream));
   }
 
   get body(): ReadableStream<Uint8Array> | null {
-    if (this.parts.body === null) return null;
-    if (this.bodyStream === undefined) {
-      this.bodyStream = this.consumed ? spentStream() : bodyStream(this.parts.body, terminated);
+    if (this.#parts.body === null) return null;
+    if (this.#bodyStream === undefined) {
+      this.#bodyStream = this.#consumed ? spentStream() : bodyStream(this.#parts.body, terminated);
     }
-    return this.bodyStream;
+    return this.#bodyStream;
   }
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
@@ -98,7 +99,7 @@ export class MeshResponse extends PlatformResponse {
   async text(): Promise<string> {
     if (!this.direct()) return (await this.rest()).text();
     try {
-      return await (this.parts.body as ReplyBody).text();
+      return await (this.#parts.body as ReplyBody).text();
     } catch (error) {
       throw terminated(error);
     }
@@ -108,7 +109,7 @@ export class MeshResponse extends PlatformResponse {
   async json(): Promise<any> {
     if (!this.direct()) return (await this.rest()).json();
     try {
-      return await (this.parts.body as ReplyBody).json();
+      return await (this.#parts.body as ReplyBody).json();
     } catch (error) {
       throw terminated(error);
     }
@@ -120,26 +121,26 @@ export class MeshResponse extends PlatformResponse {
 
   clone(): MeshResponse {
     if (this.bodyUsed) throw new TypeError('Response.clone: Body has already been consumed.');
-    if (this.parts.body === null) return new MeshResponse(this.parts);
+    if (this.#parts.body === null) return new MeshResponse(this.#parts);
     const [ours, theirs] = (this.body as ReadableStream<Uint8Array>).tee();
-    this.bodyStream = ours;
-    const twin = new MeshResponse(this.parts);
-    twin.bodyStream = theirs;
+    this.#bodyStream = ours;
+    const twin = new MeshResponse(this.#parts);
+    twin.#bodyStream = theirs;
     return twin;
   }
 
   /** Whether the reply body can be read without a stream; marks it read. */
   private direct(): boolean {
-    if (this.bodyStream !== undefined || this.parts.body === null) return false;
-    if (this.consumed) throw new TypeError('Body is unusable: Body has already been read');
-    this.consumed = true;
+    if (this.#bodyStream !== undefined || this.#parts.body === null) return false;
+    if (this.#consumed) throw new TypeError('Body is unusable: Body has already been read');
+    this.#consumed = true;
     return true;
   }
 
   private async take(): Promise<Uint8Array> {
     if (!this.direct()) return (await this.rest()).bytes();
     try {
-      return await (this.parts.body as ReplyBody).bytes();
+      return await (this.#parts.body as ReplyBody).bytes();
     } catch (error) {
       throw terminated(error);
     }
@@ -156,8 +157,8 @@ export class MeshResponse extends PlatformResponse {
 
   /** A plain response over the stream; its constructor refuses one that is locked or disturbed, as fetch does. */
   private async rest(): Promise<Response> {
-    if (this.parts.body === null) return new Response(null);
-    const stream = this.bodyStream as ReadableStream<Uint8Array>;
+    if (this.#parts.body === null) return new Response(null);
+    const stream = this.#bodyStream as ReadableStream<Uint8Array>;
     if (isDisturbed(stream) || stream.locked) throw new TypeError('Body is unusable: Body has already been read');
     return new Response(stream as unknown as BodyInit);
   }

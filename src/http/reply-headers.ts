@@ -2,6 +2,7 @@
  * Why not `new Headers(reply.headers)`? Filling one costs more than the rest of the response; most callers read one
  * header or none. Reads are answered from what undici parsed, and the real list is filled when somebody iterates.
  */
+import { type InspectOptions, inspect } from 'node:util';
 import type { ParsedHeaders } from '../core/parsed-headers.ts';
 
 // The type of `Headers` declares its methods as data properties, which a class cannot override with methods.
@@ -16,22 +17,23 @@ interface PlatformMethods {
   keys(): IterableIterator<string>;
   values(): IterableIterator<string>;
   entries(): IterableIterator<[string, string]>;
+  [inspect.custom](depth: number, options: InspectOptions): string;
 }
 
 /** The headers of a reply: a real `Headers`, immutable as those of a fetched response. */
 export class ReplyHeaders extends PlatformHeaders {
-  private readonly source: ParsedHeaders;
-  private filled = false;
+  readonly #source: ParsedHeaders;
+  #filled = false;
 
   constructor(source: ParsedHeaders) {
     super();
-    this.source = source;
+    this.#source = source;
   }
 
   override get(name: string): string | null {
-    if (this.filled) return this.baseGet(name);
+    if (this.#filled) return this.baseGet(name);
     const lower = name.toLowerCase();
-    const value = Object.hasOwn(this.source, lower) ? this.source[lower] : undefined;
+    const value = Object.hasOwn(this.#source, lower) ? this.#source[lower] : undefined;
     if (typeof value === 'string') return value.trim();
     return this.fill().baseGet(name);
   }
@@ -71,6 +73,12 @@ export class ReplyHeaders extends PlatformHeaders {
     return this.entries();
   }
 
+  /** For `console.log`, which else would show the list that is not filled yet. */
+  override [inspect.custom](depth: number, options: InspectOptions): string {
+    this.fill();
+    return super[inspect.custom](depth, options);
+  }
+
   override append(): never {
     throw immutable();
   }
@@ -92,9 +100,9 @@ export class ReplyHeaders extends PlatformHeaders {
   }
 
   private fill(): this {
-    if (this.filled) return this;
-    this.filled = true;
-    for (const [name, value] of Object.entries(this.source)) {
+    if (this.#filled) return this;
+    this.#filled = true;
+    for (const [name, value] of Object.entries(this.#source)) {
       if (Array.isArray(value)) for (const one of value) super.append(name, one);
       else if (value !== undefined) super.append(name, value);
     }

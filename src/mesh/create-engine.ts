@@ -74,6 +74,7 @@ const defaultReadyTimeoutMs = 5_000;
  */
 export async function createEngine(options: MeshOptions, own: EngineParts = {}): Promise<EngineHandle> {
   check(options);
+  const defaults = resolveCallOptions(callDefaults, options.defaults ?? {});
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const registry = openRegistry(options.registry, { clock, random });
@@ -107,7 +108,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
       },
     },
     parts,
-    defaults: resolveCallOptions(callDefaults, options.defaults ?? {}),
+    defaults,
     readyTimeoutMs: options.readyTimeoutMs ?? defaultReadyTimeoutMs,
   });
   const closeParts = async () => {
@@ -144,13 +145,23 @@ function check(options: MeshOptions): void {
     }
     if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
   }
-  const { service, tracing, readyTimeoutMs } = options;
-  if (typeof service !== 'string' || service === '')
-    refuse('option service is missing; allowed is the name of this service');
+  const { service, tracing, readyTimeoutMs, defaults, clock, random } = options;
+  if (typeof service !== 'string' || service === '') {
+    refuse(`option service is ${service === '' ? '""' : String(service)}; allowed is the name of this service`);
+  }
   if (tracing !== undefined && !['mesh', 'defer', 'off'].includes(tracing)) {
     refuse(`option tracing is ${String(tracing)}; allowed are mesh, defer, off`);
   }
   if (readyTimeoutMs !== undefined && !(typeof readyTimeoutMs === 'number' && readyTimeoutMs > 0)) {
     refuse(`option readyTimeoutMs is ${String(readyTimeoutMs)}; allowed are numbers above 0 (ms)`);
+  }
+  if (defaults !== undefined && (typeof defaults !== 'object' || defaults === null)) {
+    refuse(`option defaults is ${String(defaults)}; allowed is an object`);
+  }
+  if (clock !== undefined && typeof clock?.now !== 'function') {
+    refuse(`option clock is ${typeof clock}; allowed is a Clock`);
+  }
+  if (random !== undefined && typeof random?.next !== 'function') {
+    refuse(`option random is ${typeof random}; allowed is a Random`);
   }
 }

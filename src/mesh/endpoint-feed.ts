@@ -3,10 +3,11 @@
  * the service; or, with `resolution: DNS`, from the addresses of the names in the document.
  */
 import type { ServiceConfig } from '../config/mesh-config.ts';
-import { addressForms, type Endpoint, endpointKey, makeEndpoint, parseAddress } from '../core/endpoint.ts';
+import { type Endpoint, endpointKey, makeEndpoint } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
 import type { EndpointChange, Registry, Sink, Verdict, Watch } from '../discovery/registry.ts';
+import { readEndpoints } from './read-endpoints.ts';
 
 /** Gets the endpoints of one service, whenever they change. */
 export interface EndpointTarget {
@@ -20,9 +21,6 @@ export interface EndpointSources {
   /** For `resolution: DNS`. */
   readonly dns: () => Registry;
 }
-
-/** More of them say nothing new. */
-const maxProblems = 10;
 
 const accepted: Verdict = Object.freeze({ accepted: true });
 
@@ -92,18 +90,16 @@ export class EndpointFeed {
   private registrySink(): Sink<EndpointChange> {
     return {
       set: (change) => {
-        const problems = problemsOf('full' in change ? change.full : change.put);
-        if (problems.length > 0) {
-          this.report(new MeshError('INMESH_REGISTRY', `${this.host}: ${problems.join('; ')}`, { service: this.host }));
-          return { accepted: false, problems };
+        const read = readEndpoints('full' in change ? change.full : change.put);
+        if (!read.ok) {
+          const message = `${this.host}: ${read.problems.join('; ')}`;
+          this.report(new MeshError('INMESH_REGISTRY', message, { service: this.host }));
+          return { accepted: false, problems: read.problems };
         }
-        if ('full' in change) {
-          this.fromRegistry = new Map(change.full.map((endpoint) => [endpointKey(endpoint), endpoint]));
-        } else {
-          this.fromRegistry ??= new Map();
-          for (const key of change.removed) this.fromRegistry.delete(key);
-          for (const endpoint of change.put) this.fromRegistry.set(endpointKey(endpoint), endpoint);
-        }
+        const endpoints = 'full' in change ? new Map<string, Endpoint>() : new Map(this.fromRegistry);
+        if ('put' in change) for (const key of change.removed) endpoints.delete(key);
+        for (const endpoint of read.endpoints) endpoints.set(endpointKey(endpoint), endpoint);
+        this.fromRegistry = endpoints;
         this.emit();
         return accepted;
       },
@@ -162,13 +158,4 @@ export class EndpointFeed {
       events.registryError.publish({ registry: this.sources.registry.name, service: this.host, error });
     }
   }
-}
-
-/** A registry of the program's own may name anything. */
-function problemsOf(endpoints: readonly Endpoint[]): string[] {
-  return endpoints
-    .map(endpointKey)
-    .filter((key) => parseAddress(key) === undefined)
-    .slice(0, maxProblems)
-    .map((key) => `${key} is no address; allowed: ${addressForms}`);
 }

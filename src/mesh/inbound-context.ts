@@ -7,8 +7,10 @@ import type { HeaderList } from '../core/call.ts';
 
 /** What a call inherits from the request that is being served. */
 export class InboundContext {
-  /** The instant by which the request must be answered; `Infinity` without one, or once its head was sent. */
+  /** The instant by which the request must be answered; `Infinity` without one, or once it is over for its caller. */
   deadline: number;
+  /** Whether its head was sent: then calls under way are not bound by its deadline any more either. */
+  answered = false;
   /** Whether the request is itself a retry: then it is not multiplied further down (Kitex's chain stop). */
   readonly isRetry: boolean;
   /** Trace context and request id as they came: sent on when no tracing SDK does. */

@@ -21,6 +21,8 @@ export interface MockMeshOptions extends Pick<MeshOptions, 'clock' | 'random' | 
    * called as often as the code under test calls, and may be debugged.
    */
   defaults?: CallOptions;
+  /** The subsets that every mocked service has, for code that calls one by name. Default none. */
+  subsets?: readonly string[];
 }
 
 /** A mesh of mocked services. */
@@ -55,12 +57,16 @@ export async function mockMesh<S extends string>(
   handlers: { readonly [Name in S]?: MockHandler },
   options: MockMeshOptions = {},
 ): Promise<MockMesh<S>> {
-  const { service = 'test', defaults, ...rest } = options;
+  const { service = 'test', defaults, subsets = [], ...rest } = options;
   const calls: MockCall[] = [];
   const names = Object.keys(handlers);
   const byHost = new Map<string, MockHandler>();
   for (const name of names) byHost.set(name.toLowerCase(), handlers[name as S] as MockHandler);
-  const document: MeshDocument = { services: names.map((host) => ({ host, trafficPolicy: unlimited })) };
+  // No labels: the one endpoint is of every subset.
+  const parts = subsets.map((name) => ({ name, labels: {} }));
+  const document: MeshDocument = {
+    services: names.map((host) => ({ host, trafficPolicy: unlimited, subsets: parts })),
+  };
   const registry = mockRegistry(document);
   const clock = options.clock ?? systemClock;
   const mesh = await assembleMesh<S>(

@@ -28,6 +28,8 @@ export interface MockCall {
   readonly headers: Headers;
   /** As UTF-8; empty without one. */
   readonly body: string;
+  /** The subset that the caller asked for. */
+  readonly subset: string | undefined;
   /** 1 for the first attempt of a call; more where the test has switched retries on. */
   readonly attempt: number;
 }
@@ -92,6 +94,7 @@ export class MockTransport implements Transport {
       path,
       headers: new Headers(headers),
       body: bytes.toString(),
+      subset: attempt.call.options.subset,
       attempt: attempt.number,
     });
     const body = bytes.length === 0 || method === 'GET' || method === 'HEAD' ? null : new Uint8Array(bytes);

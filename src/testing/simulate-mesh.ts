@@ -6,6 +6,7 @@
 import { assembleMesh, type Mesh } from '../adapters/create-mesh.ts';
 import type { MeshRequestOptions } from '../adapters/request.ts';
 import type { MeshRequestResult } from '../adapters/request-result.ts';
+import { undiciOverrides } from '../adapters/undici-overrides.ts';
 import type { MeshDocument } from '../config/schema.ts';
 import type { CallOptions } from '../core/call-options.ts';
 import { makeEndpoint, parseAddress } from '../core/endpoint.ts';
@@ -112,7 +113,8 @@ export class Simulation<S extends string = string> {
   /** As `mesh.request`, and watched: the request carries an `x-request-id`. */
   request(url: string, options: MeshRequestOptions = {}): Promise<MeshRequestResult> {
     const headers = toHeaderList(options.headers);
-    const { method = 'GET', mesh = {} } = options;
+    const { method = 'GET' } = options;
+    const mesh = undiciOverrides(options) ?? {};
     const call = this.begin({
       host: new URL(url).host,
       method,

@@ -1,6 +1,7 @@
 /**
  * How does an attempt reach its endpoint? Over an undici `Pool` of its own: one per endpoint, with its own connector,
- * because undici's TLS session cache is keyed by host name without port, and so confuses two servers of one host.
+ * because undici's TLS session cache is keyed by host name without port, and so confuses two servers of one host. It is
+ * made at the first attempt: a registry may name thousands of endpoints, and a pool takes 30 µs.
  *
  * undici's own timers are off; the deadlines of the mesh are exact, its are not (100 ms fire at about 770 ms).
  */
@@ -39,7 +40,8 @@ export interface Transport {
 
 /** The connections to one endpoint. */
 export class EndpointPool implements Transport {
-  private readonly pool: Pool;
+  private readonly makePool: () => Pool;
+  private pool: Pool | undefined = undefined;
   private readonly context: ExchangeContext;
   private readonly serverName: string;
   private readonly h2: boolean;
@@ -59,18 +61,19 @@ export class EndpointPool implements Transport {
         ...(options.h2 ? { useH2c: true } : undefined),
         ...(endpoint.socketPath === undefined ? undefined : { socketPath: endpoint.socketPath }),
       }) as Connector;
-    this.pool = new Pool(originOf(endpoint, secure !== undefined), {
-      connect: connectWithin(secure?.connector ?? plain(), options.connectTimeoutMs, clock, this.connecting),
-      connections: options.connections,
-      allowH2: options.h2,
-      ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
-      bodyTimeout: 0,
-      headersTimeout: 0,
-      keepAliveTimeout: options.idleTimeoutMs,
-      ...(options.maxRequestsPerConnection > 0
-        ? { maxRequestsPerClient: options.maxRequestsPerConnection }
-        : undefined),
-    });
+    this.makePool = () =>
+      new Pool(originOf(endpoint, secure !== undefined), {
+        connect: connectWithin(secure?.connector ?? plain(), options.connectTimeoutMs, clock, this.connecting),
+        connections: options.connections,
+        allowH2: options.h2,
+        ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
+        bodyTimeout: 0,
+        headersTimeout: 0,
+        keepAliveTimeout: options.idleTimeoutMs,
+        ...(options.maxRequestsPerConnection > 0
+          ? { maxRequestsPerClient: options.maxRequestsPerConnection }
+          : undefined),
+      });
   }
 
   send(attempt: Attempt): Promise<Reply> {
@@ -90,6 +93,7 @@ export class EndpointPool implements Transport {
       body = sentOnce(body);
       headers = withLength(headers, call.body?.length);
     }
+    this.pool ??= this.openPool();
     this.pool.dispatch(
       {
         path: call.path,
@@ -105,21 +109,30 @@ export class EndpointPool implements Transport {
   }
 
   get stats(): Transport['stats'] {
-    return this.pool.stats;
+    return this.pool?.stats ?? unused;
   }
 
   close(): Promise<void> {
-    this.ended ??= this.pool.close();
+    this.ended ??= this.pool?.close() ?? Promise.resolve();
     return this.ended;
   }
 
   destroy(reason: Error): Promise<void> {
     // undici forgets connections in the making; left alone they would keep the process alive until they time out.
     for (const giveUp of this.connecting) giveUp(reason);
-    this.ended = this.pool.destroy(reason);
+    this.ended = this.pool?.destroy(reason) ?? Promise.resolve();
     return this.ended;
   }
+
+  private openPool(): Pool {
+    const pool = this.makePool();
+    // It refuses what comes after the end, as one does that was used before.
+    if (this.ended !== undefined) void pool.close();
+    return pool;
+  }
 }
+
+const unused: Transport['stats'] = Object.freeze({ connected: 0, running: 0, pending: 0 });
 
 function originOf(endpoint: Endpoint, secure: boolean): string {
   const scheme = secure ? 'https' : 'http';

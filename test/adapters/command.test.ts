@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Commands } from '../../src/adapters/command.ts';
+import { createMesh } from '../../src/adapters/create-mesh.ts';
 import { isMeshError, type MeshError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { InboundContext, inboundContext } from '../../src/mesh/inbound-context.ts';
@@ -124,6 +125,54 @@ describe('a command', () => {
     await expect(commands.run('a', () => 1, { timeoutMs: -5 })).rejects.toMatchObject({ code: 'INMESH_OPTION' });
     for (let id = 0; id < 999; id++) await commands.run(`a ${id}`, () => 1, {});
     await expect(commands.run('one more', () => 1, {})).rejects.toThrow(/1000 commands/);
+  });
+
+  it.each([
+    [{ limit: { maxRequests: 0 } }, 'limit.maxRequests is 0; allowed are integers from 1'],
+    [{ limit: { maxRequests: Number.NaN } }, 'limit.maxRequests is NaN'],
+    [{ limit: { maxPending: -1 } }, 'limit.maxPending is -1; allowed are integers from 0'],
+    [{ limit: { max: 1 } }, 'unknown option limit.max; known are maxRequests, maxPending'],
+    [{ limit: 5 }, 'option limit is 5; allowed is an object'],
+    [{ breaker: true }, 'option breaker is true; allowed is an object'],
+    [{ breaker: { openMs: -1 } }, 'breaker.openMs is -1; allowed are numbers above 0 (ms)'],
+    [{ breaker: { errorPercent: 101 } }, 'breaker.errorPercent is 101; allowed are numbers from 0 to 100'],
+    [{ breaker: { toString: 1 } }, 'unknown option breaker.toString'],
+  ])('refuses %j at its first run', async (options, message) => {
+    const { commands } = make();
+    await expect(commands.run('a', () => 1, options as object)).rejects.toMatchObject({
+      code: 'INMESH_OPTION',
+      message: expect.stringContaining(message),
+    });
+    expect(await commands.run('a', () => 1, { limit: { maxRequests: undefined as never } })).toBe(1);
+  });
+
+  it('is waited for when the mesh is closed, and refused after that', async () => {
+    const { commands } = make();
+    let release = () => {};
+    const running = commands.run('a', () => new Promise<void>((resolve) => (release = resolve)), {});
+    let idle = false;
+    const drained = commands.drain().then(() => {
+      idle = true;
+    });
+    await expect(commands.run('a', () => 1, {})).rejects.toMatchObject({ code: 'INMESH_CLOSED' });
+    await turn();
+    expect(idle).toBe(false);
+    release();
+    await Promise.all([running, drained]);
+  });
+
+  it('is ended with its mesh when it takes too long, even if it does not listen', async () => {
+    const mesh = await createMesh({ service: 'a', registry: {} });
+    let signal: AbortSignal | undefined;
+    const running = mesh.command('a', (context) => {
+      signal = context.signal;
+      return never();
+    });
+    const failed = expect(running).rejects.toMatchObject({ code: 'INMESH_CLOSED' });
+    await mesh.close({ timeoutMs: 1 });
+    await failed;
+    expect(signal?.aborted).toBe(true);
+    await expect(mesh.command('a', () => 1)).rejects.toMatchObject({ code: 'INMESH_CLOSED' });
   });
 
   it('is counted', async () => {

@@ -95,3 +95,12 @@ describe('createMesh', () => {
     await expect(createMesh(options as never)).rejects.toMatchObject({ code });
   });
 });
+
+it('null for options is told as a wrong option, or taken for none', async () => {
+  await expect(createMesh(null as never)).rejects.toMatchObject({ code: 'INMESH_OPTION' });
+  const mesh = await createMesh({ service: 'a', registry: {} });
+  expect(() => mesh.with(null as never)).toThrow(/options are null/);
+  expect(await mesh.command('a', () => 1, null as never)).toBe(1);
+  mesh.install(null as never)();
+  await mesh.close(null as never);
+});

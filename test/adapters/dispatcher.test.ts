@@ -1,5 +1,14 @@
-import { PassThrough, Writable } from 'node:stream';
-import { Dispatcher, pipeline, request, stream, FormData as UndiciFormData, fetch as undiciFetch } from 'undici';
+import { PassThrough, Readable, Writable } from 'node:stream';
+import {
+  Dispatcher,
+  getGlobalDispatcher,
+  pipeline,
+  request,
+  setGlobalDispatcher,
+  stream,
+  FormData as UndiciFormData,
+  fetch as undiciFetch,
+} from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
 import { Bench, type Echo, echo } from './bench.ts';
@@ -114,6 +123,37 @@ describe('mesh.dispatcher', () => {
     const { dispatcher } = mesh.with({ timeoutMs: 20 });
     await expect(request(`${origin}/`, { dispatcher })).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
   });
+});
+
+describe('mesh.dispatcher where any host is allowed', () => {
+  it('passes unknown hosts to the global dispatcher, for every client', async () => {
+    const { address } = await bench.server(echo);
+    const { dispatcher } = await bench.meshOf({ outboundTrafficPolicy: { mode: 'ALLOW_ANY' } });
+    const { body } = await request(`http://${address}/1`, { dispatcher });
+    expect(((await body.json()) as Echo).url).toBe('/1');
+    expect((await fetch(`http://${address}/`, { dispatcher } as object)).status).toBe(200);
+    expect((await undiciFetch(`http://${address}/`, { dispatcher })).status).toBe(200);
+  });
+
+  it('does not go round when it is the global dispatcher itself, or below that of another mesh', async () => {
+    const { address } = await bench.server(echo);
+    const former = getGlobalDispatcher();
+    bench.onClose(() => setGlobalDispatcher(former));
+    const any = { outboundTrafficPolicy: { mode: 'ALLOW_ANY' } } as const;
+    const [mesh, other] = [await bench.meshOf(any), await bench.meshOf(any)];
+    setGlobalDispatcher(mesh.dispatcher);
+    for (const send of [fetch, undiciFetch]) expect((await send(`http://${address}/`)).status).toBe(200);
+    other.install();
+    for (const send of [fetch, undiciFetch]) expect((await send(`http://${address}/`)).status).toBe(200);
+  });
+});
+
+it('the stream of a request that is refused is destroyed', async () => {
+  const mesh = await bench.mesh(['127.0.0.1:1']);
+  const handler = new RecordingHandler();
+  const body = Readable.from(['a']);
+  mesh.dispatcher.dispatch({ ...get, method: 'POST', origin: 'http://unknown', body }, handler);
+  expect([handler.told.length, body.destroyed]).toEqual([1, true]);
 });
 
 describe('a handler of the former protocol of undici', () => {

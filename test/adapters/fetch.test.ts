@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
 import { Bench, bodyOf, type Echo, echo } from './bench.ts';
@@ -239,4 +239,27 @@ describe('redirects of mesh.fetch', () => {
     expect(remaining.length).toBeGreaterThan(1);
     expect(remaining).toEqual([...remaining].sort((a, b) => b - a));
   });
+});
+
+it('mesh.fetch takes null for no init, and decodes a coding that is told in several lines', async () => {
+  const { address } = await bench.server((_request, response) => {
+    response.writeHead(200, ['content-encoding', 'deflate', 'content-encoding', 'gzip']);
+    response.end(gzipSync(deflateSync('twice')));
+  });
+  const mesh = await bench.mesh([address]);
+  expect(await (await mesh.fetch('http://reviews/', null as never)).text()).toBe('twice');
+  expect(await (await mesh.fetch('http://reviews/', { mesh: null })).text()).toBe('twice');
+});
+
+it('mesh.fetch cancels the stream of a request that is refused', async () => {
+  const mesh = await bench.mesh(['127.0.0.1:1']);
+  let cancelled = false;
+  const body = new ReadableStream({
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const init = { method: 'POST', body, duplex: 'half' } as const;
+  await expect(mesh.fetch('http://unknown/', init)).rejects.toThrow('fetch failed');
+  expect(cancelled).toBe(true);
 });

@@ -68,6 +68,25 @@ describe('mesh.install', () => {
     expect(getGlobalDispatcher()).toBe(other);
   });
 
+  it('passes everything on once it is uninstalled below another one', async () => {
+    const { address } = await bench.server(echo);
+    const [lower, upper] = [await bench.mesh([address]), await bench.mesh(['127.0.0.1:1'])];
+    lower.install();
+    upper.install();
+    await lower.close();
+    for (const send of [fetch, undiciFetch]) expect((await send(`http://${address}/`)).status).toBe(200);
+    await upper.close();
+    for (const send of [fetch, undiciFetch]) expect((await send(`http://${address}/`)).status).toBe(200);
+    expect(getGlobalDispatcher()).toBe(former);
+  });
+
+  it('refuses none when the document allows any host', async () => {
+    const { address } = await bench.server(echo);
+    const mesh = await bench.meshOf({ outboundTrafficPolicy: { mode: 'ALLOW_ANY' } });
+    mesh.install({ unknown: 'refuse' });
+    for (const send of [fetch, undiciFetch]) expect((await send(`http://${address}/`)).status).toBe(200);
+  });
+
   it('ends with the mesh', async () => {
     const mesh = await bench.mesh(['127.0.0.1:1']);
     mesh.install();

@@ -180,3 +180,75 @@ describe('the body of mesh.request', () => {
     await expect(body.text()).rejects.toMatchObject({ code: 'INMESH_ABORTED' });
   });
 });
+
+describe('the options of mesh.request', () => {
+  it('are refused when they are not known', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    await expect(mesh.request(url, { timeoutMs: 5 } as object)).rejects.toMatchObject({
+      code: 'INMESH_OPTION',
+      message: expect.stringContaining('timeoutMs'),
+    });
+  });
+
+  it('may be null where undici takes null', async () => {
+    const mesh = await meshTo(echo);
+    expect((await mesh.request(url, null as never)).statusCode).toBe(200);
+    const nothing = { headers: null, body: null, query: null, signal: null, mesh: null };
+    expect((await mesh.request(url, nothing)).statusCode).toBe(200);
+  });
+
+  it('have the limits of undici', async () => {
+    const mesh = await meshTo(() => {});
+    await expect(mesh.request(url, { headersTimeout: 20 })).rejects.toMatchObject({ code: 'INMESH_HEAD_TIMEOUT' });
+    const quiet = await meshTo((_request, response) => void response.write('x'));
+    const { body } = await quiet.request(url, { bodyTimeout: 20 });
+    await expect(body.text()).rejects.toMatchObject({ code: 'INMESH_BODY_IDLE' });
+  });
+
+  it('name a stream that is destroyed when the request is refused', async () => {
+    const mesh = await bench.mesh(['127.0.0.1:1']);
+    const body = Readable.from(['a']);
+    await expect(mesh.request('http://unknown/', { method: 'POST', body })).rejects.toThrow('unknown');
+    expect(body.destroyed).toBe(true);
+  });
+});
+
+describe('mesh.request where any host is allowed', () => {
+  const any = { outboundTrafficPolicy: { mode: 'ALLOW_ANY' } } as const;
+
+  it('answers in its own shape', async () => {
+    const { address } = await bench.server((_request, response) => {
+      response.writeHead(200, 'Fine', { trailer: 'z' });
+      response.write(Buffer.alloc(200_000, 97));
+      response.addTrailers({ z: '26' });
+      response.end();
+    });
+    const mesh = await bench.meshOf(any);
+    const opaque = {};
+    const query = { q: '1' };
+    const result = await mesh.request(`http://${address}/`, { opaque, query, headers: ['a', '1'] });
+    expect([result.statusText, result.opaque]).toEqual(['Fine', opaque]);
+    let bytes = 0;
+    for await (const chunk of result.body.readable()) bytes += (chunk as Buffer).length;
+    expect([bytes, result.trailers.z]).toEqual([200_000, '26']);
+    expect((await (await mesh.request(`http://${address}/`)).body.bytes()).length).toBe(200_000);
+  });
+
+  it('keeps timeoutMs until the head and in the body', async () => {
+    const { address } = await bench.server(({ url: path }, response) => {
+      if (path === '/body') response.write('x');
+    });
+    const mesh = await bench.meshOf(any);
+    const options = { mesh: { timeoutMs: 30 } };
+    await expect(mesh.request(`http://${address}/`, options)).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
+    const { body } = await mesh.request(`http://${address}/body`, options);
+    await expect(body.text()).rejects.toMatchObject({ code: 'INMESH_TIMEOUT' });
+    await expect(mesh.fetch(`http://${address}/`, options)).rejects.toMatchObject({
+      name: 'TypeError',
+      cause: { code: 'INMESH_TIMEOUT' },
+    });
+    await expect(mesh.with({ timeoutMs: 30 }).request(`http://${address}/`)).rejects.toMatchObject({
+      code: 'INMESH_TIMEOUT',
+    });
+  });
+});

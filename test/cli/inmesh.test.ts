@@ -49,3 +49,22 @@ describe('inmesh', () => {
     });
   });
 });
+
+describe('inmesh check', () => {
+  it('refuses a document whose certificate files are not good, as a mesh would', () => {
+    const tls = (ca: string) => `trafficPolicy: { tls: { mode: SIMPLE, caCertificates: ${ca} } }`;
+    const missing = join(folder, 'none.pem');
+    const empty = file('empty.pem', '');
+    const path = file('tls.yaml', `services: [{ host: a, ${tls(missing)} }, { host: b, ${tls(empty)} }]`);
+    expect(inmesh('check', path)).toMatchObject({
+      status: 1,
+      stderr: `a: ${missing} cannot be read (ENOENT)\nb: ${empty} holds no PEM certificate\n`,
+    });
+  });
+
+  it('takes paths as the option registry has them', () => {
+    const [one, two] = [file('one.yaml', 'services: [{ host: one }]'), file('two.yaml', 'services: [{ host: two }]')];
+    const stdout = 'valid: 2 services, rules for 0 hosts\n';
+    expect(inmesh('check', `file:${one},${two}`)).toMatchObject({ status: 0, stdout });
+  });
+});

@@ -33,7 +33,7 @@ export interface Client {
 function initOf({ body, ...rest }: Sending): object {
   return {
     ...rest,
-    ...(body === undefined ? undefined : { body: typeof body === 'string' ? body : body(), duplex: 'half' }),
+    ...(body === undefined ? undefined : { body: typeof body === 'string' ? body : body() }),
   };
 }
 
@@ -56,7 +56,7 @@ function fetching(name: string, send: (mesh: Mesh, url: string, init: object) =>
     name,
     decodes: true,
     send: async (mesh, url, sending) => {
-      const response = (await send(mesh, url, initOf(sending))) as Response;
+      const response = (await send(mesh, url, { ...initOf(sending), duplex: 'half' })) as Response;
       const bytes = async () => new Uint8Array(await response.arrayBuffer());
       return { status: response.status, headers: new Headers(response.headers), bytes };
     },

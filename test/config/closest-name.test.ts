@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closestName, didYouMean } from '../../src/config/closest-name.ts';
+import { closestName, didYouMean, NameSearch } from '../../src/config/closest-name.ts';
 
 describe('closestName', () => {
   it.each([
@@ -20,5 +20,17 @@ describe('closestName', () => {
   it('words a hint, or none', () => {
     expect(didYouMean('hsot', ['host'])).toBe('; did you mean "host"?');
     expect(didYouMean('timeout', ['host'])).toBe('');
+  });
+});
+
+describe('NameSearch', () => {
+  it('finds nothing any more after its number of comparisons', () => {
+    const search = new NameSearch(['host', 'port'], 2);
+    expect(['hsot', 'prot', 'hsot'].map((name) => search.closest(name))).toEqual(['host', undefined, undefined]);
+  });
+
+  it('does not count names of quite another length', () => {
+    const search = new NameSearch(['a-name-of-another-length', 'host'], 1);
+    expect(search.closest('hsot')).toBe('host');
   });
 });

@@ -42,6 +42,20 @@ describe('crossCheck', () => {
     ]);
   });
 
+  it('warns of a host that is nearly a service, and stops looking after so many that are not', async () => {
+    const names = (prefix: string, count: number) =>
+      Array.from({ length: count }, (_, index) => `${prefix}-${String(index).padStart(3, '0')}`);
+    const services = names('service', 100).map((host) => ({ host }));
+    const http = [{ route: [{ destination: { host: 'service-000' } }] }];
+    const warnings = async (others: number) => {
+      const value = { services, routes: [{ hosts: [...names('virtual', others), 'servise-000'], http }] };
+      const result = await compile([{ name: 'inline', value }]);
+      return result.ok ? result.warnings : result.problems;
+    };
+    expect(await warnings(10)).toEqual([expect.stringContaining('servise-000 is no service')]);
+    expect(await warnings(500)).toEqual([]);
+  });
+
   it('refuses an address that two endpoints of a service have, however it is written', async () => {
     const text = 'services: [{ host: a, endpoints: [{ address: "x:80" }, { address: "y:80" }, { address: "x:080" }] }]';
     expect(await problemsOf(text)).toEqual([

@@ -1,14 +1,15 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../src/core/errors.ts';
 import type { ParsedHeaders } from '../../src/core/parsed-headers.ts';
-import { MeshResponse } from '../../src/http/mesh-response.ts';
+import { MeshResponse, type ResponseParts } from '../../src/http/mesh-response.ts';
 import { multipartBlob } from '../../src/http/multipart.ts';
 import { completeBody, manualBody } from './manual-control.ts';
 
 const request = { hrefWithoutFragment: 'http://reviews/1', hops: 0 };
 const text = '{"a":"ä"}';
 
-function respond(body: MeshResponse['parts']['body'], headers: ParsedHeaders = {}, status = 200): Response {
+function respond(body: ResponseParts['body'], headers: ParsedHeaders = {}, status = 200): Response {
   return new MeshResponse({ status, statusText: 'Fine', headers, body, request }) as unknown as Response;
 }
 
@@ -217,4 +218,12 @@ describe('a response of the mesh', () => {
     };
     expect(new MeshResponse(parts).redirected).toBe(true);
   });
+});
+
+it('shows a response and its headers to console.log as fetch does, and nothing else', () => {
+  const response = json({ 'content-type': 'application/json' });
+  expect(Object.keys(response)).toEqual([]);
+  expect(Object.keys(response.headers)).toEqual([]);
+  expect(inspect(response.headers)).toBe(inspect(new Headers({ 'content-type': 'application/json' })));
+  expect(inspect(response)).toContain("'content-type': 'application/json'");
 });

@@ -101,6 +101,33 @@ describe('a configuration that is not good', () => {
     expect(Object.keys(opened.endpoints())).toEqual([b]);
   });
 
+  it('because a part of it cannot be made leaves everything as it was', async () => {
+    const opened = await openManual();
+    const [c, d] = ['10.0.0.3:80', '10.0.0.4:80'] as const;
+    const connect = opened.network.connect.bind(opened.network);
+    const broken = vi.spyOn(opened.network, 'connect').mockImplementation((endpoint, ...rest) => {
+      if (endpoint.host === '10.0.0.4') throw new TypeError('no such pool');
+      return connect(endpoint, ...rest);
+    });
+    const next = {
+      services: [
+        { host: 'details', endpoints: [{ address: c }] },
+        { host: 'reviews', endpoints: [{ address: b }, { address: d }], trafficPolicy: { timeout: '1s' } },
+      ],
+    };
+    const problem = 'cannot be put in force: no such pool';
+    expect(await opened.registry.tell(next, '2')).toEqual({ accepted: false, problems: [problem] });
+    expect(opened.mesh.status()).toMatchObject({
+      configuration: { version: '1', problems: [problem] },
+      services: [{ host: 'reviews', endpoints: [{ address: a }] }],
+    });
+    expect([await status(opened), await status(opened, 'http://details/')]).toEqual([200, 'INMESH_UNKNOWN_HOST']);
+    broken.mockRestore();
+    expect(await opened.registry.tell(next, '3')).toEqual({ accepted: true });
+    expect(await status(opened, 'http://details/')).toBe(200);
+    expect(Object.keys(opened.endpoints())).toEqual([b, d]);
+  });
+
   it('as the first one is the error of createMesh, with every problem', async () => {
     const registry = new ManualRegistry();
     const opening = virtualMeshOver(registry).catch((error: unknown) => error);
@@ -128,6 +155,36 @@ describe('configurations that come fast', () => {
     await Promise.all(verdicts);
     expect(opened.mesh.status().configuration).toMatchObject({ version: '3', problems: [] });
     expect(warned).not.toHaveBeenCalled();
+  });
+
+  it('leave the last good one in force when the newest is bad', async () => {
+    const opened = await openManual();
+    const next = { services: [reviews([b])] };
+    const verdicts = await Promise.all([
+      opened.registry.tell(next, '2'),
+      opened.registry.tell({ nonsense: true }, '3'),
+    ]);
+    expect(verdicts).toMatchObject([{ accepted: true }, { accepted: false }]);
+    expect(opened.mesh.status().configuration).toMatchObject({
+      version: '2',
+      problems: [expect.stringContaining('nonsense')],
+    });
+    expect(Object.keys(opened.endpoints())).toEqual([b]);
+    await opened.registry.tell({ nonsense: true }, '4');
+    expect(opened.mesh.status().configuration.version).toBe('2');
+  });
+
+  it('open a mesh with the last good one when the newest is bad', async () => {
+    const registry = new ManualRegistry();
+    const opening = virtualMeshOver(registry);
+    void registry.tell(good, '1');
+    void registry.tell({ nonsense: true }, '2');
+    virtual = await opening;
+    expect(virtual.mesh.status().configuration).toMatchObject({
+      version: '1',
+      problems: [expect.stringContaining('nonsense')],
+    });
+    expect(warned.mock.calls[0]?.[0]).toContain('version 2 is refused, the last good one stays');
   });
 
   it('open a mesh with the newest', async () => {
@@ -198,6 +255,18 @@ describe('a registry', () => {
     events.registryError.unsubscribe(listen);
     expect(told).toEqual([{ registry: 'manual', error }]);
     expect(await status(opened)).toBe(200);
+  });
+
+  it('that fails is told by the status until it is read again', async () => {
+    const opened = await openManual();
+    opened.registry.documents[0]?.sink.failed(new Error('gone'));
+    expect(opened.mesh.status().configuration).toMatchObject({
+      version: '1',
+      registryError: 'gone',
+      registryFailedAt: opened.clock.wallTime(),
+    });
+    await opened.registry.tell(good, '2');
+    expect(opened.mesh.status().configuration).toMatchObject({ registryError: undefined, registryFailedAt: undefined });
   });
 
   it('that has no documents any more leaves no service', async () => {

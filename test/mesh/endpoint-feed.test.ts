@@ -109,6 +109,42 @@ describe('the endpoints of a service', () => {
     expect(told).toEqual([['10.0.0.2:80']]);
   });
 
+  it('need no more than a host and a port', async () => {
+    const registry = new ManualEndpoints();
+    const { feed, endpoints } = feedOver(registry);
+    feed.start(undefined);
+    const bare = { host: '10.0.0.2', port: 80 } as Endpoint;
+    const sink = registry.sinkOf('reviews');
+    expect(sink.set({ full: [bare] }, '1')).toEqual({ accepted: true });
+    expect(sink.set({ put: [{ ...bare, port: 81 }], removed: [] }, '2')).toEqual({ accepted: true });
+    expect(endpoints.at(-1)).toEqual([
+      makeEndpoint({ host: '10.0.0.2', port: 80 }),
+      makeEndpoint({ host: '10.0.0.2', port: 81 }),
+    ]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['no list', {}, 'the endpoints are no list'],
+    ['an empty place', [null], 'endpoints[0]: is no object'],
+    ['a text', ['10.0.0.3:80'], 'endpoints[0]: is no object'],
+    ['no host', [{ port: 80 }], 'endpoints[0]: host is no text'],
+    ['a port as text', [{ host: 'a', port: '80' }], 'endpoints[0]: port is no number'],
+    ['a socket that is none', [{ host: '', port: 0, socketPath: 1 }], 'endpoints[0]: socketPath is no text'],
+    ['labels that are none', [{ host: 'a', port: 80, labels: { a: 1 } }], 'labels are no object of texts'],
+    ['a locality that is none', [{ host: 'a', port: 80, locality: 1 }], 'locality is no text'],
+    ['a negative weight', [{ host: 'a', port: 80, weight: -1 }], 'weight is -1; allowed: integers from 0'],
+    ['a state that is none', [{ host: 'a', port: 80, state: 'up' }], 'state is up; allowed: serving, draining'],
+  ])('stay when the registry names %s, which is its verdict', async (_what, named, problem) => {
+    const registry = new ManualEndpoints();
+    const { feed, told } = feedOver(registry);
+    feed.start(undefined);
+    const sink = registry.sinkOf('reviews');
+    sink.set({ full: endpointsOf('10.0.0.2') }, '1');
+    const problems = [expect.stringContaining(problem)];
+    expect(sink.set({ full: named as Endpoint[] }, '2')).toEqual({ accepted: false, problems });
+    expect(told).toEqual([['10.0.0.2:80']]);
+  });
+
   it('are known to be unknown when neither the registry nor the document has some', async () => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);

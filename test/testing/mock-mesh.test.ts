@@ -237,3 +237,10 @@ describe('mockMesh', () => {
     expect(await codeOf(mockMesh({ 'not a host': () => 1 }))).toBe('INMESH_CONFIG');
   });
 });
+
+it('a mocked service has the subsets that the test names', async () => {
+  const mesh = await open({ reviews: () => 'ok' }, { subsets: ['v1', 'v2'] });
+  expect((await mesh.fetch('http://reviews/', { mesh: { subset: 'v2' } })).status).toBe(200);
+  expect(mesh.calls.map(({ subset }) => subset)).toEqual(['v2']);
+  expect(await codeOf(mesh.fetch('http://reviews/', { mesh: { subset: 'v3' } }))).toBe('INMESH_NO_ENDPOINT');
+});

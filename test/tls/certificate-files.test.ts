@@ -91,6 +91,14 @@ describe('readCertificateSet', () => {
     await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('not valid before') });
   });
 
+  it('refuses what parses and OpenSSL does not take: a key that is too small', async () => {
+    await folder.writeLeaf(await authority.issue({ weakKey: true }));
+    await expect(read()).rejects.toMatchObject({
+      code: 'INMESH_TLS',
+      message: expect.stringMatching(/ca\.crt, .*tls\.crt, .*tls\.key cannot be used: .*key too small/),
+    });
+  });
+
   it('quotes no key in an error', async () => {
     const secret = leaf.key.split('\n')[1]!;
     await folder.write('tls.key', leaf.key.replace('BEGIN PRIVATE', 'BEGIN PUBLIC'));

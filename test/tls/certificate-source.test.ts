@@ -138,6 +138,35 @@ describe('CertificateSource', () => {
     ]);
   });
 
+  it('keeps the last good certificates when OpenSSL refuses the new ones, and tells no listener', async () => {
+    const opened = await open(new VirtualClock(systemClock.wallTime()));
+    let changes = 0;
+    opened.onChange(() => changes++);
+    await folder.writeLeaf(await authority.issue({ weakKey: true }));
+    await opened.reload();
+    expect([changes, opened.current.version]).toEqual([0, 1]);
+    expect(opened.lastError).toMatchObject({ code: 'INMESH_TLS', message: expect.stringContaining('cannot be used') });
+  });
+
+  it('keeps the last good certificates when a listener throws, tells the others, and tries again', async () => {
+    const opened = await open(new VirtualClock(systemClock.wallTime()));
+    const cause = new Error('no pool');
+    const told: number[] = [];
+    let fails = true;
+    opened.onChange(() => {
+      if (fails) throw cause;
+    });
+    opened.onChange(({ version }) => void told.push(version));
+    await folder.writeLeaf(second);
+    await opened.reload();
+    expect(opened.current).toMatchObject({ cert: first.cert, version: 1 });
+    expect(opened.lastError).toMatchObject({ code: 'INMESH_TLS', cause });
+    fails = false;
+    await opened.reload();
+    expect(opened.current).toMatchObject({ cert: second.cert, version: 2 });
+    expect([told, opened.lastError]).toEqual([[2, 2], undefined]);
+  });
+
   it('tells nobody when the files are written again with the same content', async () => {
     const opened = await open(new VirtualClock(systemClock.wallTime()));
     let changes = 0;

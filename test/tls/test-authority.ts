@@ -5,6 +5,13 @@ import * as x509 from '@peculiar/x509';
 x509.cryptoProvider.set(webcrypto);
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+/** Below what OpenSSL takes for safe, at its default security level. */
+const weakAlgorithm = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 1024,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+};
 const hourMs = 3_600_000;
 
 /** What a leaf shall look like; by default what a mesh expects of one. */
@@ -18,6 +25,8 @@ export interface LeafRequest {
   /** In ms from now. */
   readonly validFromMs?: number;
   readonly validToMs?: number;
+  /** Whether its key is one that OpenSSL refuses. */
+  readonly weakKey?: boolean;
 }
 
 export interface IssuedLeaf {
@@ -63,7 +72,8 @@ async function issue(
   signingKey: webcrypto.CryptoKey,
   request: LeafRequest,
 ): Promise<IssuedLeaf> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const ofLeaf = request.weakKey === true ? weakAlgorithm : algorithm;
+  const keys = await webcrypto.subtle.generateKey(ofLeaf, true, ['sign', 'verify']);
   const names: x509.JsonGeneralName[] = [
     ...(request.dns ?? []).map((value) => ({ type: 'dns' as const, value })),
     ...(request.uris ?? []).map((value) => ({ type: 'url' as const, value })),

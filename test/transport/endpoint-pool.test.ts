@@ -9,6 +9,7 @@ import { callDefaults } from '../../src/core/call-options.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Endpoint, makeEndpoint } from '../../src/core/endpoint.ts';
 import { type BodyInput, replayableBody } from '../../src/http/request-body.ts';
+import type { Connector } from '../../src/transport/connect-within.ts';
 import { EndpointPool } from '../../src/transport/endpoint-pool.ts';
 import { type TransportOptions, transportDefaults } from '../../src/transport/transport-options.ts';
 import { Bench, echo } from '../adapters/bench.ts';
@@ -97,6 +98,27 @@ describe('an endpoint pool', () => {
     const late = attempt(endpoint);
     await expect(pool.send(late)).rejects.toMatchObject({ code: 'INMESH_CONNECT' });
     expect(late.sent).toBe('none');
+  });
+
+  it('makes nothing before its first attempt, also when it is closed without one', async () => {
+    const { port } = await bench.server(echo);
+    const endpoint = makeEndpoint({ host: '127.0.0.1', port });
+    let made = 0;
+    const secure = {
+      get connector(): Connector {
+        made++;
+        return () => {};
+      },
+      serverName: 'reviews',
+      errorCodes: () => undefined,
+    };
+    const pool = new EndpointPool(endpoint, transportDefaults, systemClock, secure);
+    expect(pool.stats).toEqual({ connected: 0, running: 0, pending: 0 });
+    await pool.close();
+    await pool.destroy(new Error('over'));
+    expect(made).toBe(0);
+    await expect(pool.send(attempt(endpoint))).rejects.toMatchObject({ code: 'INMESH_CONNECT' });
+    expect(made).toBe(1);
   });
 
   it('finishes what it has before it is closed', async () => {

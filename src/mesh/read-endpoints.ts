@@ -1,0 +1,58 @@
+/**
+ * What if a registry of the program's own names something that is no endpoint? Then that is its verdict, and the last
+ * good endpoints stay. What is missing gets its default; what is there must be of its type, because members are
+ * weighed, selected and shown by it.
+ */
+import { addressForms, type Endpoint, endpointKey, makeEndpoint, parseAddress } from '../core/endpoint.ts';
+
+/** The endpoints, each complete, or what is wrong with some of them. */
+export type ReadEndpoints =
+  | { readonly ok: true; readonly endpoints: readonly Endpoint[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** More of them say nothing new. */
+const maxProblems = 10;
+
+/** Reads what a registry gave as a list of endpoints. */
+export function readEndpoints(given: unknown): ReadEndpoints {
+  if (!Array.isArray(given)) return { ok: false, problems: ['the endpoints are no list'] };
+  const endpoints: Endpoint[] = [];
+  const problems: string[] = [];
+  for (const [index, one] of given.entries()) {
+    const problem = problemOf(one);
+    if (problem === undefined) endpoints.push(makeEndpoint(one));
+    else if (problems.length < maxProblems) problems.push(`endpoints[${index}]: ${problem}`);
+  }
+  return problems.length === 0 ? { ok: true, endpoints } : { ok: false, problems };
+}
+
+function problemOf(one: unknown): string | undefined {
+  if (typeof one !== 'object' || one === null) return 'is no object';
+  const {
+    host,
+    port,
+    socketPath,
+    labels = {},
+    locality = '',
+    weight = 1,
+    state = 'serving',
+  } = one as Partial<Endpoint>;
+  if (socketPath !== undefined && typeof socketPath !== 'string') return 'socketPath is no text';
+  if (typeof host !== 'string') return 'host is no text';
+  if (typeof port !== 'number') return 'port is no number';
+  const key = endpointKey(one as Endpoint);
+  if (parseAddress(key) === undefined) return `${key} is no address; allowed: ${addressForms}`;
+  if (!isLabels(labels)) return `${key}: labels are no object of texts`;
+  if (typeof locality !== 'string') return `${key}: locality is no text`;
+  if (!Number.isInteger(weight) || weight < 0) return `${key}: weight is ${String(weight)}; allowed: integers from 0`;
+  if (state !== 'serving' && state !== 'draining') {
+    return `${key}: state is ${String(state)}; allowed: serving, draining`;
+  }
+  return undefined;
+}
+
+function isLabels(labels: unknown): boolean {
+  return (
+    typeof labels === 'object' && labels !== null && Object.values(labels).every((value) => typeof value === 'string')
+  );
+}
