@@ -9,6 +9,7 @@ import type { Call } from '../core/call.ts';
 import { MeshError } from '../core/errors.ts';
 import type { BodySink, Reply } from '../core/reply.ts';
 import { callerReason, ownReason } from '../http/caller-reason.ts';
+import { parsedTrailers } from '../http/trailers.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
 
 type Handler = Dispatcher.DispatchHandler;
@@ -89,7 +90,7 @@ export class Forwarding implements BodySink {
     this.rawTrailers = rawTrailers;
     const handler = this.release();
     try {
-      handler?.onResponseEnd?.(this as unknown as Controller, trailersOf(rawTrailers));
+      handler?.onResponseEnd?.(this as unknown as Controller, parsedTrailers(rawTrailers));
     } catch (error) {
       handler?.onResponseError?.(this as unknown as Controller, error as Error);
     }
@@ -164,12 +165,4 @@ export class Forwarding implements BodySink {
     this.reply = undefined;
     return handler;
   }
-}
-
-function trailersOf(raw: readonly Buffer[]): Record<string, string> {
-  const trailers: Record<string, string> = {};
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    trailers[String(raw[index]).toLowerCase()] = (raw[index + 1] as Buffer).toString('latin1');
-  }
-  return trailers;
 }

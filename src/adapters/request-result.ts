@@ -2,6 +2,7 @@
  * What does `mesh.request` answer with? The shape of `undici.request`; what is rarely read is made when it is.
  */
 import type { Reply } from '../core/reply.ts';
+import { parsedTrailers } from '../http/trailers.ts';
 import { LightBody } from './light-body.ts';
 
 /** The result of `mesh.request`. Any status is a result. */
@@ -26,12 +27,7 @@ export class MeshRequestResult {
 
   /** The trailers of the reply; empty until its body has ended. */
   get trailers(): Record<string, string> {
-    const raw = this.#reply.body.rawTrailers;
-    const trailers: Record<string, string> = Object.create(null);
-    for (let index = 0; index + 1 < raw.length; index += 2) {
-      trailers[String(raw[index]).toLowerCase()] = (raw[index + 1] as Buffer).toString('latin1');
-    }
-    return trailers;
+    return parsedTrailers(this.#reply.body.rawTrailers);
   }
 
   /** Empty; undici keeps the history of redirects here, and `mesh.request` follows none. */

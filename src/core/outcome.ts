@@ -6,17 +6,21 @@
 import { type ErrorCode, meshErrorOf } from './errors.ts';
 import { headerOf, type ParsedHeaders } from './parsed-headers.ts';
 
+/** Why an attempt may fail. */
+export const causes = [
+  'status',
+  'connect-failure',
+  'reset',
+  'refused-stream',
+  'timeout',
+  'protocol',
+  'identity',
+  'overflow',
+  'other',
+] as const;
+
 /** Why an attempt failed. */
-export type Cause =
-  | 'status'
-  | 'connect-failure'
-  | 'reset'
-  | 'refused-stream'
-  | 'timeout'
-  | 'protocol'
-  | 'identity'
-  | 'overflow'
-  | 'other';
+export type Cause = (typeof causes)[number];
 
 /** The verdict on one attempt, or on a call. */
 export interface Outcome {
@@ -33,21 +37,10 @@ export const success: Outcome = Object.freeze({ kind: 'success' });
 export const ignored: Outcome = Object.freeze({ kind: 'ignored' });
 
 const failures = Object.freeze(
-  Object.fromEntries(
-    (
-      [
-        'status',
-        'connect-failure',
-        'reset',
-        'refused-stream',
-        'timeout',
-        'protocol',
-        'identity',
-        'overflow',
-        'other',
-      ] as const
-    ).map((cause) => [cause, Object.freeze({ kind: 'failure', cause })]),
-  ) as unknown as Record<Cause, Outcome>,
+  Object.fromEntries(causes.map((cause) => [cause, Object.freeze({ kind: 'failure', cause })])) as unknown as Record<
+    Cause,
+    Outcome
+  >,
 );
 
 /** A failure of `cause`. */

@@ -2,19 +2,7 @@
  * How are calls counted by what became of them? In a fixed table: one row for each outcome, one column for each class of
  * status. Its size does not depend on traffic, so no peer can blow it up.
  */
-import type { Cause, Outcome } from '../core/outcome.ts';
-
-const causes: readonly Cause[] = [
-  'status',
-  'connect-failure',
-  'reset',
-  'refused-stream',
-  'timeout',
-  'protocol',
-  'identity',
-  'overflow',
-  'other',
-];
+import { type Cause, causes, type Outcome } from '../core/outcome.ts';
 
 const successRow = 0;
 const ignoredRow = 1;
