@@ -17,7 +17,10 @@ export class FakeReply implements Reply {
   private listeners: ((final: Outcome) => void)[] = [];
 
   /** @param options `streaming`: the body goes on after the head. */
-  constructor(status: number, options: { headers?: Reply['headers']; streaming?: boolean; dump?: Promise<void> } = {}) {
+  constructor(
+    status: number,
+    options: { headers?: Reply['headers']; streaming?: boolean; dump?: () => Promise<void> } = {},
+  ) {
     this.status = status;
     this.headers = options.headers ?? {};
     this.outcome = outcomeOfHead(status, this.headers, () => 0);
@@ -32,7 +35,7 @@ export class FakeReply implements Reply {
       },
       dump() {
         reply.dumps++;
-        return options.dump ?? Promise.resolve();
+        return options.dump?.() ?? Promise.resolve();
       },
       destroy() {
         reply.end(ignored);

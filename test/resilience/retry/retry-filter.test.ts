@@ -207,7 +207,10 @@ describe('retryFilter', () => {
   });
 
   it('survives a discarded body that fails', async () => {
-    const script = new Script([new FakeReply(503, { dump: Promise.reject(new Error('broken')) }), new FakeReply(200)]);
+    const script = new Script([
+      new FakeReply(503, { dump: () => Promise.reject(new Error('broken')) }),
+      new FakeReply(200),
+    ]);
     expect((await finish(script, script.run(fakeCall()))).status).toBe(200);
   });
 
