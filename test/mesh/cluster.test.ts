@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeEndpoint } from '../../src/core/endpoint.ts';
+import { seededRandom } from '../../src/core/random.ts';
 import { codeOf } from './code-of.ts';
 import { reviews, type VirtualMesh, type VirtualMeshOptions, virtualMesh } from './virtual-mesh.ts';
 
@@ -162,6 +163,32 @@ describe('a cluster', () => {
     expect((await Promise.all(calls)).map(({ statusCode }) => statusCode)).toEqual([503, 503, 503, 503, 503]);
     const byCall = Map.groupBy(network.attempts, ({ call }) => call);
     for (const attempts of byCall.values()) expect(new Set(attempts.map(({ member }) => member)).size).toBe(3);
+  });
+
+  it('takes an untried endpoint with room when the one that was picked is at its cap', async () => {
+    const endpoints = [{ address: a, labels: { name: 'a' } }, { address: b, labels: { name: 'b' } }, { address: c }];
+    const subsets = ['a', 'b'].map((name) => ({ name, labels: { name } }));
+    const trafficPolicy = {
+      connectionPool: limits({ perEndpoint: 1 }),
+      loadBalancer: { simple: 'RANDOM' as const },
+      outlierDetection: { disabled: true },
+    };
+    for (let seed = 1; seed <= 20; seed++) {
+      virtual = await virtualMesh(
+        { services: [{ host: 'reviews', endpoints, subsets, trafficPolicy }] },
+        {
+          random: seededRandom(seed),
+          endpoints: { [a]: { latency: 1, status: 503 }, [b]: { latency: 500 }, [c]: { latency: 1, status: 503 } },
+        },
+      );
+      const { mesh, clock, network, close } = virtual;
+      const blocking = mesh.request('http://reviews/', { mesh: { subset: 'b' } });
+      const call = mesh.request('http://reviews/', { mesh: { retries: 1 } });
+      await clock.advance(500);
+      await Promise.all([blocking, call]);
+      expect(network.received.map(({ endpoint }) => endpoint).sort()).toEqual([a, b, c]);
+      await close();
+    }
   });
 
   it('comes back to an endpoint that was tried when the others are at their cap', async () => {

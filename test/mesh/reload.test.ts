@@ -219,6 +219,25 @@ describe('a reload without the service', () => {
     expect(virtual.network.received).toHaveLength(1);
   });
 
+  it.each([
+    [1, 2],
+    [2, 1],
+  ])(
+    'keeps a subset that went for the calls on their way to it, until the next change: %i reloads',
+    async (reloads, sent) => {
+      await open(
+        { ...reviews([a]), subsets: [{ name: 'all', labels: {} }] },
+        { endpoints: { [a]: { latency: 1, status: 503, headers: { 'retry-after': '1' } } } },
+      );
+      const call = virtual.mesh.request('http://reviews/', { mesh: { subset: 'all', retries: 1 } });
+      await virtual.clock.advance(10);
+      for (let reloaded = 1; reloaded <= reloads; reloaded++) await reload(reviews([a], { timeout: `${reloaded}h` }));
+      await virtual.clock.advance(2_000);
+      expect((await call).statusCode).toBe(503);
+      expect(virtual.network.received).toHaveLength(sent);
+    },
+  );
+
   it('forgets a subset with it: to ask for it by name is an error', async () => {
     const service = { ...reviews([a]), subsets: [{ name: 'all', labels: {} }] };
     await open(service);

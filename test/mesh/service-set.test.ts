@@ -188,10 +188,19 @@ describe('the metrics of two ports of one host', () => {
 });
 
 describe('a service of the document without endpoints', () => {
-  it('has no endpoint, whether the registry has answered or not', async () => {
-    await openMemory({ services: [reviews([])] });
+  it('is no unknown host, also for those who wait while the registry finds out that it does not know it', async () => {
+    const endpoints = new ManualEndpoints();
+    const documents = new MemoryRegistry({ services: [reviews([])] });
+    const opened = await virtualMeshOver({
+      name: 'both',
+      watchDocuments: (sink) => documents.watchDocuments(sink),
+      watchEndpoints: (service, sink) => endpoints.watchEndpoints(service, sink),
+      close: async () => {},
+    });
+    virtual = opened;
     const waiting = call();
-    await virtual.clock.advance(0);
+    await opened.clock.advance(10);
+    endpoints.sinkOf('reviews').absent('1');
     expect([await waiting, await call()]).toEqual(['INMESH_NO_ENDPOINT', 'INMESH_NO_ENDPOINT']);
   });
 

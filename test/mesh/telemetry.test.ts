@@ -2,7 +2,8 @@ import { SpanKind } from '@opentelemetry/api';
 import type { InMemorySpanExporter, ReadableSpan } from '@opentelemetry/sdk-trace';
 import { Registry as PrometheusRegistry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Mesh } from '../../src/index.ts';
+import { MemoryRegistry } from '../../src/discovery/memory-registry.ts';
+import { createMesh, type Mesh } from '../../src/index.ts';
 import { Bench } from '../adapters/bench.ts';
 import { guardTests } from '../faults/guard-tests.ts';
 import { startTraceSdk, stopSdk } from '../telemetry/otel-sdk.ts';
@@ -82,6 +83,16 @@ describe('metrics', () => {
     await mesh.request('http://reviews/', { mesh: { retries: 0 } });
     expect(await mesh.request('http://reviews/').catch(codeOf)).toBe('INMESH_CIRCUIT_OPEN');
     expect((await scrape(mesh))('inmesh_circuit_breaker_state{service="reviews"}')).toBe(2);
+  });
+
+  it('show none any more when a reload takes the circuit breaker away', async () => {
+    const documentWith = (trafficPolicy: object) => ({ services: [{ host: 'reviews', trafficPolicy }] });
+    const registry = new MemoryRegistry(documentWith({ circuitBreaker: {} }));
+    const mesh = await createMesh({ service: 'productpage', registry });
+    bench.onClose(() => mesh.close());
+    expect((await scrape(mesh))('inmesh_circuit_breaker_state{service="reviews"}')).toBe(0);
+    await registry.setDocument(documentWith({}));
+    expect((await scrape(mesh))('inmesh_circuit_breaker_state{service="reviews"}')).toBeUndefined();
   });
 });
 
