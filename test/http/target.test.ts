@@ -10,6 +10,12 @@ function byUrl(text: string) {
   return { secure: protocol === 'https:', authority: host, path: pathname + search };
 }
 
+/** Without a host, what looks like a path is one: `http:///=@+`. */
+function hasCredentials(text: string): boolean {
+  const { username, password } = new URL(text);
+  return username !== '' || password !== '';
+}
+
 const label = fc.oneof(
   { weight: 6, arbitrary: fc.stringMatching(/^[a-z0-9-]{1,6}$/) },
   fc.constantFrom('xn--', 'xn--a', 'xn--fiqs8s', 'xn--0', '0x1f', '0x', '08', '256', 'REVIEWS', 'ä', '%61', '_tcp', ''),
@@ -53,6 +59,7 @@ describe('parseTarget', () => {
         const text = parts.join('');
         const expected = byUrl(text);
         if (expected === undefined) expect(() => parseTarget(text), text).toThrow(/is not a URL/);
+        else if (hasCredentials(text)) expect(() => parseTarget(text), text).toThrow(/includes credentials/);
         else expect(parseTarget(text), text).toEqual(expected);
       }),
       { numRuns: 5_000 },
