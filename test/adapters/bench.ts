@@ -61,6 +61,12 @@ export class Bench {
     return this.meshOf({ services: [service] }, options);
   }
 
+  /** A mesh over one server with `listener`. */
+  async meshTo(listener: Parameters<Bench['server']>[0], policy?: Parameters<Bench['mesh']>[1]): Promise<Mesh> {
+    const { address } = await this.server(listener);
+    return this.mesh([address], policy);
+  }
+
   async meshOf(registry: MeshDocument, options?: Partial<MeshOptions>): Promise<Mesh> {
     const mesh = await createMesh({ service: 'productpage', registry, ...options });
     this.onClose(() => mesh.close({ timeoutMs: 1_000 }));

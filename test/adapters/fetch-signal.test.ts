@@ -3,23 +3,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MeshError } from '../../src/core/errors.ts';
 import { Bench } from './bench.ts';
+import { rejection } from './rejection.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
 
 const url = 'http://reviews/1';
-
-async function meshTo(listener: Parameters<Bench['server']>[0], ...rest: [] | [Parameters<Bench['mesh']>[1]]) {
-  const { address } = await bench.server(listener);
-  return bench.mesh([address], ...rest);
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => expect.unreachable('it was fulfilled'),
-    (error) => error,
-  );
-}
 
 describe('the signal of mesh.fetch', () => {
   const reason = new Error('enough', {
@@ -28,7 +17,7 @@ describe('the signal of mesh.fetch', () => {
 
   it('that is aborted already sends nothing, and cancels the body', async () => {
     let requests = 0;
-    const mesh = await meshTo((_request, response) => {
+    const mesh = await bench.meshTo((_request, response) => {
       requests++;
       response.end();
     });
@@ -43,7 +32,7 @@ describe('the signal of mesh.fetch', () => {
   it('rejects with its reason before the head, and closes the connection', async () => {
     const controller = new AbortController();
     let closed: Promise<unknown> | undefined;
-    const mesh = await meshTo((request) => {
+    const mesh = await bench.meshTo((request) => {
       closed = once(request.socket, 'close');
       controller.abort(reason);
     });
@@ -53,20 +42,20 @@ describe('the signal of mesh.fetch', () => {
 
   it('rejects with an AbortError when it has no other reason', async () => {
     const controller = new AbortController();
-    const mesh = await meshTo(() => controller.abort());
+    const mesh = await bench.meshTo(() => controller.abort());
     expect(await rejection(mesh.fetch(url, { signal: controller.signal }))).toMatchObject({ name: 'AbortError' });
   });
 
   it('rejects with null when that is the reason', async () => {
     const controller = new AbortController();
-    const mesh = await meshTo(() => controller.abort(null));
+    const mesh = await bench.meshTo(() => controller.abort(null));
     expect(await rejection(mesh.fetch(url, { signal: controller.signal }))).toBe(null);
   });
 
   it('fails the body with its reason after the head, and closes the connection', async () => {
     const controller = new AbortController();
     let closed: Promise<unknown> | undefined;
-    const mesh = await meshTo((request, response) => {
+    const mesh = await bench.meshTo((request, response) => {
       closed = once(request.socket, 'close');
       response.write('x');
     });
@@ -79,7 +68,7 @@ describe('the signal of mesh.fetch', () => {
 
   it('changes nothing after the end', async () => {
     const controller = new AbortController();
-    const mesh = await meshTo((_request, response) => response.end('x'));
+    const mesh = await bench.meshTo((_request, response) => response.end('x'));
     const response = await mesh.fetch(url, { signal: controller.signal });
     const copy = response.clone();
     expect(await response.text()).toBe('x');
@@ -88,7 +77,7 @@ describe('the signal of mesh.fetch', () => {
   });
 
   it('that carries an error of another call is given back, and held against nobody', async () => {
-    const mesh = await meshTo((_request, response) => {
+    const mesh = await bench.meshTo((_request, response) => {
       response.writeHead(200).write('a');
     });
     const other = new MeshError('INMESH_RESET', 'ratings: broken');

@@ -3,27 +3,16 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isMeshError } from '../../src/core/errors.ts';
 import { Bench, bodyOf, type Echo, echo } from './bench.ts';
+import { rejection } from './rejection.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
 
 const url = 'http://reviews/1';
 
-async function meshTo(listener: Parameters<Bench['server']>[0], ...rest: [] | [Parameters<Bench['mesh']>[1]]) {
-  const { address } = await bench.server(listener);
-  return bench.mesh([address], ...rest);
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => expect.unreachable('it was fulfilled'),
-    (error) => error,
-  );
-}
-
 describe('mesh.fetch', () => {
   it('sends what fetch sends', async () => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const { method, headers } = (await (await mesh.fetch(url)).json()) as Echo;
     expect(method).toBe('GET');
     expect(headers).toMatchObject({
@@ -43,7 +32,7 @@ describe('mesh.fetch', () => {
     ['a stream', () => new Blob(['abc']).stream() as never, 'abc'],
     ['an empty string', () => '', ''],
   ])('sends %s as body, and its length when that is known', async (name, make, text) => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const init = { method: 'POST', body: make(), duplex: 'half' } as RequestInit;
     const seen = (await (await mesh.fetch(url, init)).json()) as Echo;
     expect(seen.body).toBe(text);
@@ -54,7 +43,7 @@ describe('mesh.fetch', () => {
   });
 
   it('sends forms that servers read', async () => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const form = new FormData();
     form.append('a', '1');
     const seen = (await (await mesh.fetch(url, { method: 'POST', body: form })).json()) as Echo;
@@ -63,7 +52,7 @@ describe('mesh.fetch', () => {
   });
 
   it('sends a Request', async () => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const request = new Request(url, { method: 'PUT', body: 'x', headers: { a: '1' } });
     const seen = (await (await mesh.fetch(request)).json()) as Echo;
     expect([seen.method, seen.body, seen.headers.a]).toEqual(['PUT', 'x', '1']);
@@ -71,7 +60,7 @@ describe('mesh.fetch', () => {
   });
 
   it('decodes a compressed body, and keeps its header', async () => {
-    const mesh = await meshTo((_request, response) => {
+    const mesh = await bench.meshTo((_request, response) => {
       response.setHeader('content-encoding', 'gzip');
       response.end(gzipSync('plain'));
     });
@@ -80,13 +69,13 @@ describe('mesh.fetch', () => {
   });
 
   it.each([204, 205, 304])('gives no body with %i', async (status) => {
-    const mesh = await meshTo((_request, response) => response.writeHead(status).end());
+    const mesh = await bench.meshTo((_request, response) => response.writeHead(status).end());
     const response = await mesh.fetch(url);
     expect([response.status, response.body, await response.text()]).toEqual([status, null, '']);
   });
 
   it('gives no body with HEAD, and keeps its headers', async () => {
-    const mesh = await meshTo((_request, response) =>
+    const mesh = await bench.meshTo((_request, response) =>
       response.writeHead(200, { 'content-length': '5', 'content-encoding': 'gzip' }).end(),
     );
     const response = await mesh.fetch(url, { method: 'HEAD' });
@@ -174,12 +163,14 @@ describe('redirects of mesh.fetch', () => {
   });
 
   it('to an unknown host are a TypeError', async () => {
-    const mesh = await meshTo((_request, response) => response.writeHead(302, { location: 'http://nobody/' }).end());
+    const mesh = await bench.meshTo((_request, response) =>
+      response.writeHead(302, { location: 'http://nobody/' }).end(),
+    );
     expect(await rejection(mesh.fetch(url))).toMatchObject({
       name: 'TypeError',
       cause: { code: 'INMESH_UNKNOWN_HOST' },
     });
-    const secure = await meshTo((_request, response) =>
+    const secure = await bench.meshTo((_request, response) =>
       response.writeHead(302, { location: 'https://reviews/' }).end(),
     );
     expect(await rejection(secure.fetch(url))).toMatchObject({ name: 'TypeError', cause: { code: 'INMESH_TLS' } });
@@ -187,7 +178,7 @@ describe('redirects of mesh.fetch', () => {
 
   it('do not wait for a body that does not end', async () => {
     const waiting: ServerResponse[] = [];
-    const mesh = await meshTo((request, response) => {
+    const mesh = await bench.meshTo((request, response) => {
       if (request.url === '/there') response.end('there');
       else {
         response.writeHead(302, { location: '/there' }).write('x');
@@ -200,7 +191,7 @@ describe('redirects of mesh.fetch', () => {
 
   it('stop when the signal is aborted between two', async () => {
     const controller = new AbortController();
-    const mesh = await meshTo((request, response) => {
+    const mesh = await bench.meshTo((request, response) => {
       if (request.url === '/there') controller.abort(new Error('enough'));
       else response.writeHead(302, { location: '/there' }).end();
     });
@@ -208,7 +199,9 @@ describe('redirects of mesh.fetch', () => {
   });
 
   it('are an answer when the caller follows himself', async () => {
-    const mesh = await meshTo((_request, response) => response.writeHead(302, { location: '/there' }).end('moved'));
+    const mesh = await bench.meshTo((_request, response) =>
+      response.writeHead(302, { location: '/there' }).end('moved'),
+    );
     const response = await mesh.fetch(url, { redirect: 'manual' });
     expect([response.status, response.headers.get('location'), await response.text()]).toEqual([
       302,
@@ -219,7 +212,7 @@ describe('redirects of mesh.fetch', () => {
 
   it('without end are refused', async () => {
     let requests = 0;
-    const mesh = await meshTo((_request, response) => {
+    const mesh = await bench.meshTo((_request, response) => {
       requests++;
       response.writeHead(302, { location: '/again' }).end();
     });
@@ -229,7 +222,7 @@ describe('redirects of mesh.fetch', () => {
 
   it('have together the time of one call', async () => {
     const remaining: number[] = [];
-    const mesh = await meshTo((request, response) => {
+    const mesh = await bench.meshTo((request, response) => {
       remaining.push(Number(request.headers['x-envoy-expected-rq-timeout-ms']));
       const answer = () => response.writeHead(302, { location: `/${remaining.length}` }).end();
       setTimeout(answer, 20);

@@ -9,11 +9,6 @@ afterEach(() => bench.close());
 
 const url = 'http://reviews/1';
 
-async function meshTo(listener: Parameters<Bench['server']>[0], ...rest: [] | [Parameters<Bench['mesh']>[1]]) {
-  const { address } = await bench.server(listener);
-  return bench.mesh([address], ...rest);
-}
-
 describe('mesh.request', () => {
   it('answers in the shape of undici.request', async () => {
     const { address } = await bench.server((_request, response) => {
@@ -55,7 +50,7 @@ describe('mesh.request', () => {
     ['a function', () => () => Readable.from([Buffer.from('made')]), 'made'],
     ['an empty string', () => '', ''],
   ])('sends %s', async (name, make, text) => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const { body } = await mesh.request(url, { method: 'POST', body: make() });
     const seen = (await body.json()) as Echo;
     expect(seen.body).toBe(text);
@@ -63,7 +58,7 @@ describe('mesh.request', () => {
   });
 
   it('sends forms, also over HTTP/1.1 to servers that want a length', async () => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const form = new FormData();
     form.append('a', '1');
     const { body } = await mesh.request(url, { method: 'POST', body: form });
@@ -78,13 +73,13 @@ describe('mesh.request', () => {
     ['a flat array', ['A', '1']],
     ['Headers', new Headers({ A: '1' }) as never],
   ])('takes headers as %s', async (_name, headers) => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const { body } = await mesh.request(url, { headers });
     expect(((await body.json()) as Echo).headers.a).toBe('1');
   });
 
   it('appends a query', async () => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     const { body } = await mesh.request(url, { query: { a: ['x', 'y'] } });
     expect(((await body.json()) as Echo).url).toBe('/1?a=x&a=y');
   });
@@ -108,7 +103,7 @@ describe('mesh.request', () => {
   it('rejects with the reason of its signal before the head, and fails the body with it after', async () => {
     const controller = new AbortController();
     const sockets: Promise<unknown>[] = [];
-    const mesh = await meshTo((request, response) => {
+    const mesh = await bench.meshTo((request, response) => {
       sockets.push(once(request.socket, 'close'));
       if (request.url === '/body') response.write('x');
       else controller.abort('enough');
@@ -138,7 +133,7 @@ describe('mesh.request', () => {
 describe('the body of mesh.request', () => {
   const text = 'aä';
   const open = async () => {
-    const mesh = await meshTo((_request, response) => {
+    const mesh = await bench.meshTo((_request, response) => {
       response.setHeader('content-type', 'text/css');
       response.end(text);
     });
@@ -170,7 +165,7 @@ describe('the body of mesh.request', () => {
 
   it('that is destroyed closes the connection', async () => {
     let closed: Promise<unknown> | undefined;
-    const mesh = await meshTo((request, response) => {
+    const mesh = await bench.meshTo((request, response) => {
       closed = once(request.socket, 'close');
       response.write('x');
     });
@@ -191,16 +186,16 @@ describe('the options of mesh.request', () => {
   });
 
   it('may be null where undici takes null', async () => {
-    const mesh = await meshTo(echo);
+    const mesh = await bench.meshTo(echo);
     expect((await mesh.request(url, null as never)).statusCode).toBe(200);
     const nothing = { headers: null, body: null, query: null, signal: null, mesh: null };
     expect((await mesh.request(url, nothing)).statusCode).toBe(200);
   });
 
   it('have the limits of undici', async () => {
-    const mesh = await meshTo(() => {});
+    const mesh = await bench.meshTo(() => {});
     await expect(mesh.request(url, { headersTimeout: 20 })).rejects.toMatchObject({ code: 'INMESH_HEAD_TIMEOUT' });
-    const quiet = await meshTo((_request, response) => void response.write('x'));
+    const quiet = await bench.meshTo((_request, response) => void response.write('x'));
     const { body } = await quiet.request(url, { bodyTimeout: 20 });
     await expect(body.text()).rejects.toMatchObject({ code: 'INMESH_BODY_IDLE' });
   });
