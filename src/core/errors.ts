@@ -12,6 +12,7 @@ export const errorCodes = {
   INMESH_CIRCUIT_OPEN: 'the circuit breaker of the service or route is open',
   INMESH_CLOSED: 'the mesh is closed',
   INMESH_CONFIG: 'the mesh document is not valid',
+  INMESH_CONFLICT: 'the registry holds another version than the one that was expected; nothing was written',
   INMESH_CONNECT: 'no connection to the endpoint could be made; nothing was sent',
   INMESH_DEADLINE: 'the deadline inherited from the inbound request has passed',
   INMESH_HEAD_TIMEOUT: 'no head of a reply within headTimeoutMs, retries included',

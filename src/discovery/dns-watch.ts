@@ -7,18 +7,15 @@ import { type Endpoint, makeEndpoint } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { type DnsClient, type Resolution, resolveName } from './dns-resolver.ts';
+import { ReconnectDelay, type ReconnectOptions } from './reconnect-delay.ts';
 import type { EndpointChange, Sink, Watch } from './registry.ts';
 
 /** When names are resolved again. */
-export interface DnsWatchOptions {
+export interface DnsWatchOptions extends ReconnectOptions {
   /** A shorter time to live counts as this, in ms; so does a name that does not exist. Default 5,000. */
   readonly minTtlMs: number;
   /** How long addresses without a time to live (`/etc/hosts`) count, in ms. Default 30,000. */
   readonly lookupTtlMs: number;
-  /** After the n-th failure in a row the wait is random up to 2^(n-1) times this, at least half of that, in ms. Default 1,000. */
-  readonly backoffMs: number;
-  /** No such wait is longer, in ms. Default 30,000. */
-  readonly maxBackoffMs: number;
 }
 
 export const dnsWatchDefaults: DnsWatchOptions = Object.freeze({
@@ -43,7 +40,7 @@ export class DnsWatch implements Watch {
   private readonly sink: Sink<EndpointChange>;
   private readonly parts: DnsWatchParts;
   private timer: Timer | undefined;
-  private failures = 0;
+  private readonly delay: ReconnectDelay;
   private version = 0;
   /** The addresses that were told last; undefined before the first, and after an error. */
   private told: string | undefined;
@@ -54,6 +51,7 @@ export class DnsWatch implements Watch {
     this.port = port;
     this.sink = sink;
     this.parts = parts;
+    this.delay = new ReconnectDelay(parts.random, parts.options);
     void this.resolve();
   }
 
@@ -73,7 +71,7 @@ export class DnsWatch implements Watch {
 
   private resolved({ addresses, ttlSeconds }: Resolution): number {
     const { minTtlMs, lookupTtlMs } = this.parts.options;
-    this.failures = 0;
+    this.delay.reset();
     const found = addresses.join();
     if (found !== this.told) {
       this.told = found;
@@ -95,11 +93,8 @@ export class DnsWatch implements Watch {
   }
 
   private failed(cause: Error): number {
-    const { random, options } = this.parts;
-    const longest = Math.min(options.maxBackoffMs, options.backoffMs * 2 ** this.failures);
-    this.failures++;
     this.told = undefined;
     this.sink.failed(new MeshError('INMESH_REGISTRY', `${this.host} cannot be resolved: ${cause.message}`, { cause }));
-    return longest * (0.5 + 0.5 * random.next());
+    return this.delay.next();
   }
 }

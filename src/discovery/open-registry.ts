@@ -14,6 +14,8 @@ import type { Registry } from './registry.ts';
 export interface RegistryParts {
   readonly clock: Clock;
   readonly random: Random;
+  /** Who asks, where the registry tells its watchers apart: the name of the service. Undefined for a tool. */
+  readonly service?: string | undefined;
 }
 
 /** Drivers by scheme; each gets what follows the colon. */

@@ -38,13 +38,79 @@ export interface Watch {
   close(): void;
 }
 
+/** How a registry may find out by itself whether what was registered is well. */
+export interface HealthCheck {
+  /** A path that answers 2xx while the endpoint is well, asked for by the registry where it can (Consul). */
+  readonly path: string;
+  /** How often, in ms. Default 10,000. */
+  readonly intervalMs?: number;
+  /** How long an answer may take, in ms. Default 2,000. */
+  readonly timeoutMs?: number;
+}
+
+/** Something that is registered. It is kept so (leases, checks, a registry that forgot) until it is deregistered. */
+export interface Registration {
+  /** Announces that the endpoint goes, then takes it out. Later calls do nothing; it rejects when the registry does not answer. */
+  deregister(): Promise<void>;
+}
+
 /** A source of endpoints, of documents, or of both. */
 export interface Registry {
   /** For people, without secrets: `file:./mesh.yaml`. */
   readonly name: string;
+  /** Where documents can be written; undefined for a registry that is only read. */
+  readonly store?: DocumentStore;
   watchDocuments?(sink: Sink<readonly RawDocument[]>): Watch;
   watchEndpoints?(service: string, sink: Sink<EndpointChange>): Watch;
-  register?(service: string, endpoint: Endpoint): Promise<{ deregister(): Promise<void> }>;
-  /** Ends every watch. */
+  /** Resolves when the endpoint is registered for the first time. */
+  register?(service: string, endpoint: Endpoint, health?: HealthCheck): Promise<Registration>;
+  /** Ends every watch. What is registered is left to whoever registered it. */
   close(): Promise<void>;
+}
+
+/** A document as a registry stores it. */
+export interface StoredDocument {
+  readonly name: string;
+  /** YAML or JSON. */
+  readonly text: string;
+  /** Of the registry; another one after each change. */
+  readonly version: string;
+}
+
+/** What a document was. */
+export interface FormerDocument extends StoredDocument {
+  /** When it was replaced or deleted, in ms since the epoch. */
+  readonly replacedAt: number;
+}
+
+/** What a process that watches says of the documents (NACK). */
+export interface WatcherReport {
+  /** Who: the name of the service and something that tells its processes apart. */
+  readonly watcher: string;
+  /** The version that it runs on; undefined before the first that was good. */
+  readonly version: string | undefined;
+  /** The version that it refused; undefined when the last one is in force. */
+  readonly refused: string | undefined;
+  /** Why. */
+  readonly problems: readonly string[];
+  /** When it said so, in ms since the epoch. */
+  readonly reportedAt: number;
+}
+
+/** Where documents are written: by compare and swap, with what they were kept for a rollback. */
+export interface DocumentStore {
+  /** The documents in force, by name. */
+  list(): Promise<readonly StoredDocument[]>;
+  /**
+   * Writes `text`, or deletes the document when it is undefined, and keeps what was there: the last 20 versions.
+   *
+   * @param expected the version that is there; undefined when there must be none.
+   * @returns the new version; undefined after a deletion.
+   * @throws MeshError `INMESH_CONFLICT` when another version is there, and nothing was written.
+   */
+  write(name: string, text: string | undefined, expected: string | undefined): Promise<string | undefined>;
+  /** What it was, newest first. */
+  history(name: string): Promise<readonly FormerDocument[]>;
+  /** What those say who watch; undefined where the registry cannot hold that. */
+  reports?(): Promise<readonly WatcherReport[]>;
 }

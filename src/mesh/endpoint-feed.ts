@@ -6,8 +6,8 @@ import type { ServiceConfig } from '../config/mesh-config.ts';
 import { type Endpoint, endpointKey, makeEndpoint } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
+import { readEndpoints } from '../discovery/read-endpoints.ts';
 import type { EndpointChange, Registry, Sink, Verdict, Watch } from '../discovery/registry.ts';
-import { readEndpoints } from './read-endpoints.ts';
 
 /** Gets the endpoints of one service, whenever they change. */
 export interface EndpointTarget {

@@ -1,6 +1,6 @@
 /**
- * What has every registry to do? Tell the current state to each watch, tell each change, survive nonsense, and be silent
- * once a watch is closed. Each driver's test runs this.
+ * What has every registry to do? Tell the current state to each watch, tell each change, survive nonsense and outages, and
+ * be silent once a watch is closed. Each driver's test runs this.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Registry, Sink, Verdict, Watch } from '../../src/discovery/registry.ts';
@@ -10,12 +10,20 @@ export interface RegistryHarness {
   readonly registry: Registry;
   /** Watches the addresses of the service; a value that holds none is refused. */
   watch(sink: Sink<readonly string[]>): Watch;
-  /** From now on the registry holds these addresses. */
+  /** From now on the registry holds these addresses; with {@link weights} also some of the form `10.0.0.1:80*3`. */
   publish(addresses: readonly string[]): Promise<void>;
+  /** Whether addresses have weights: one other than 1 is told as `10.0.0.1:80*3`. */
+  readonly weights?: boolean;
   /** From now on the registry holds nonsense, or does not answer. */
   publishNonsense(): Promise<void>;
   /** Lets a registry on a virtual clock notice; others notice by themselves. */
   tick(): Promise<void>;
+  /** Nobody can reach the registry until {@link reconnect}; absent where there is nothing to reach. */
+  disconnect?(): Promise<void>;
+  /** The registry can be reached again, and holds what it held. */
+  reconnect?(): Promise<void>;
+  /** The server of the registry crashes, and comes back; what it held may be lost. */
+  restart?(): Promise<void>;
   /** Frees what is not the registry's. */
   dispose(): Promise<void>;
 }
@@ -56,12 +64,13 @@ class Recorder {
 const [a, b, c] = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'] as const;
 
 function same(recorder: Recorder, addresses: readonly string[]): () => boolean {
-  return () => recorder.addresses?.join() === addresses.join();
+  return () =>
+    recorder.addresses !== undefined && [...recorder.addresses].sort().join() === [...addresses].sort().join();
 }
 
 /** Runs the contract. */
-export function registryContract(name: string, open: () => Promise<RegistryHarness>): void {
-  describe(`${name} keeps the contract of registries`, () => {
+export function registryContract(name: string, open: () => Promise<RegistryHarness>, timeoutMs = 5_000): void {
+  describe(`${name} keeps the contract of registries`, { timeout: timeoutMs }, () => {
     let harness: RegistryHarness;
 
     beforeEach(async () => {
@@ -107,6 +116,56 @@ export function registryContract(name: string, open: () => Promise<RegistryHarne
       await publishTo(recorder, [a, b]);
       await publishTo(recorder, [b]);
       await publishTo(recorder, [c]);
+    });
+
+    it('tells what has changed of an address that stays', async ({ skip }) => {
+      if (!harness.weights) return skip('its addresses have no weights');
+      const recorder = new Recorder();
+      await harness.publish([a, b]);
+      harness.watch(recorder.sink);
+      await recorder.until(same(recorder, [a, b]));
+      await publishTo(recorder, [a, `${b}*3`]);
+      await publishTo(recorder, [a, b]);
+    });
+
+    it('tells that it is not reached, and what has changed once it is', async ({ skip }) => {
+      if (harness.disconnect === undefined || harness.reconnect === undefined) return skip('there is nothing to reach');
+      const recorder = new Recorder();
+      await harness.publish([a]);
+      harness.watch(recorder.sink);
+      await recorder.until(same(recorder, [a]));
+      await harness.disconnect();
+      await harness.tick();
+      await recorder.until(() => recorder.told.at(-1) === 'failed');
+      await harness.reconnect();
+      await harness.tick();
+      await recorder.until(same(recorder, [a]));
+      await publishTo(recorder, [b, c]);
+    });
+
+    it('begins a watch that was opened while it was not reached', async ({ skip }) => {
+      if (harness.disconnect === undefined || harness.reconnect === undefined) return skip('there is nothing to reach');
+      await harness.publish([a]);
+      await harness.disconnect();
+      const recorder = new Recorder();
+      harness.watch(recorder.sink);
+      await harness.tick();
+      await recorder.until(() => recorder.told.at(-1) === 'failed');
+      expect(recorder.told).not.toContain('absent');
+      await harness.reconnect();
+      await harness.tick();
+      await recorder.until(same(recorder, [a]));
+    });
+
+    it('goes on after a restart of its server', async ({ skip }) => {
+      if (harness.restart === undefined) return skip('it has no server');
+      const recorder = new Recorder();
+      await harness.publish([a]);
+      harness.watch(recorder.sink);
+      await recorder.until(same(recorder, [a]));
+      await harness.restart();
+      await publishTo(recorder, [b]);
+      await publishTo(recorder, [b, c]);
     });
 
     it('ends a burst of 1,000 changes with the last', async () => {

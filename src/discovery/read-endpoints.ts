@@ -19,14 +19,15 @@ export function readEndpoints(given: unknown): ReadEndpoints {
   const endpoints: Endpoint[] = [];
   const problems: string[] = [];
   for (const [index, one] of given.entries()) {
-    const problem = problemOf(one);
+    const problem = endpointProblem(one);
     if (problem === undefined) endpoints.push(makeEndpoint(one));
     else if (problems.length < maxProblems) problems.push(`endpoints[${index}]: ${problem}`);
   }
   return problems.length === 0 ? { ok: true, endpoints } : { ok: false, problems };
 }
 
-function problemOf(one: unknown): string | undefined {
+/** What is wrong with `one` as an endpoint; undefined when it is one. */
+export function endpointProblem(one: unknown): string | undefined {
   if (typeof one !== 'object' || one === null) return 'is no object';
   const {
     host,
