@@ -20,10 +20,24 @@ export type { Clock, Timer } from './core/clock.ts';
 export type { Endpoint, Labels } from './core/endpoint.ts';
 export { type ErrorCode, errorCodes, isMeshError, MeshError } from './core/errors.ts';
 export type { Random } from './core/random.ts';
-export type { EndpointChange, RawDocument, Registry, Sink, Verdict, Watch } from './discovery/registry.ts';
+export type {
+  DocumentStore,
+  EndpointChange,
+  FormerDocument,
+  HealthCheck,
+  RawDocument,
+  Registration,
+  Registry,
+  Sink,
+  StoredDocument,
+  Verdict,
+  Watch,
+  WatcherReport,
+} from './discovery/registry.ts';
 export type { HeaderInput } from './http/header-list.ts';
 export type { BodyInput } from './http/request-body.ts';
 export type { MeshOptions } from './mesh/create-engine.ts';
+export type { RegisterOptions } from './mesh/registrations.ts';
 export type { MeshStatus, ServiceStatus } from './mesh/status.ts';
 export type { CircuitBreakerOptions } from './resilience/circuit-breaker/circuit-breaker.ts';
 export type { PrometheusRegistry } from './telemetry/prometheus-exporter.ts';

@@ -4,19 +4,25 @@
  */
 import type { Dispatcher } from 'undici';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
+import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import { systemRandom } from '../core/random.ts';
+import type { Registration } from '../discovery/registry.ts';
 import { createEngine, type EngineHandle, type EngineParts, type MeshOptions } from '../mesh/create-engine.ts';
 import { Overrides } from '../mesh/overrides.ts';
+import { type RegisterOptions, Registrations } from '../mesh/registrations.ts';
 import { type MeshStatus, meshStatus } from '../mesh/status.ts';
 import { attachPrometheus, type PrometheusRegistry } from '../telemetry/prometheus-exporter.ts';
+import { warn } from '../telemetry/warn.ts';
 import { type CommandContext, Commands } from './command.ts';
 import type { CommandOptions } from './command-options.ts';
 import { MeshDispatcher } from './dispatcher.ts';
+import { drainOnSignals } from './drain-on-signals.ts';
 import { type MeshFetch, makeFetch } from './fetch.ts';
 import { type InboundMiddleware, inboundMiddleware } from './inbound.ts';
 import { type InstallOptions, install } from './install.ts';
 import { type MeshRequest, makeRequest } from './request.ts';
+import { ServedRequests } from './served-requests.ts';
 
 /** What `fetch` of every supported Node takes as `dispatcher`. */
 type FetchDispatcher = Dispatcher & NonNullable<RequestInit extends { dispatcher?: infer D } ? D : never>;
@@ -54,7 +60,21 @@ export interface Mesh<S extends string = string> extends MeshView<S> {
   /** What is in force, and how each endpoint does. */
   status(): MeshStatus;
   /**
-   * Refuses new calls and commands, waits for those under way (at most `timeoutMs`, default 30,000), and lets go of everything.
+   * Registers this process with the registry (Consul, etcd), and keeps it registered until it is deregistered or the
+   * mesh drains or closes.
+   *
+   * Rejects with a `MeshError`: `INMESH_OPTION`, `INMESH_REGISTRY`, or `INMESH_UNSUPPORTED` where nothing can be registered
+   * (file, inline document, DNS, Kubernetes).
+   */
+  register(options: RegisterOptions): Promise<Registration>;
+  /**
+   * Takes this process out of service without losing a request: deregisters it; waits until that has got about
+   * (`propagationMs`, default 2,000; not when nothing was registered); lets the requests that `mesh.inbound()` has seen
+   * finish, and then closes as {@link Mesh.close} does, both within `timeoutMs`. A second call returns the promise of the first.
+   */
+  drain(options?: { propagationMs?: number; timeoutMs?: number }): Promise<void>;
+  /**
+   * Deregisters what is registered, refuses new calls and commands, waits for those under way (at most `timeoutMs`, default 30,000), and lets go of everything.
    * A second call returns the promise of the first.
    */
   close(options?: { timeoutMs?: number }): Promise<void>;
@@ -78,11 +98,22 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
   const commands = new Commands(clock, options.random ?? systemRandom, metrics);
   let closing: Promise<void> | undefined;
   const uninstalls = new Set<() => void>();
-  return {
+  const registrations = new Registrations(handle.registry, options.service, clock, warn);
+  const served = new ServedRequests();
+  let draining: Promise<void> | undefined;
+  const closeOnce = (timeoutMs: number) => {
+    // Calls go on until the others know that this process goes; where nobody has to be told, they end here.
+    const deregistered = registrations.close();
+    const finish = () => close(handle, commands, uninstalls, timeoutMs);
+    closing ??= deregistered === undefined ? finish() : deregistered.then(finish);
+    return closing;
+  };
+  const mesh: Mesh<S> = {
     ...makeView<S>(handle, undefined),
     service: options.service,
     command: (name, run, commandOptions) => commands.run(name, run, commandOptions ?? {}),
-    inbound: () => inboundMiddleware(clock),
+    inbound: () => inboundMiddleware(clock, served),
+    register: (registerOptions) => registrations.register(registerOptions),
     install: (installOptions) => {
       const uninstall = install(engine, installOptions ?? {});
       const undo = () => {
@@ -94,11 +125,15 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     },
     metrics: { attach: (registry) => attachPrometheus(metrics, registry) },
     status: () => meshStatus(options.service, handle),
-    close: (closeOptions) => {
-      closing ??= close(handle, commands, uninstalls, closeOptions?.timeoutMs ?? 30_000);
-      return closing;
+    drain: (drainOptions) => {
+      const { propagationMs = 2_000, timeoutMs = 30_000 } = drainOptions ?? {};
+      draining ??= drain({ registrations, served, clock, propagationMs, timeoutMs, close: closeOnce });
+      return draining;
     },
+    close: (closeOptions) => closeOnce(closeOptions?.timeoutMs ?? 30_000),
   };
+  if (options.handleSignals === true) uninstalls.add(drainOnSignals(() => mesh.drain()));
+  return mesh;
 }
 
 function makeView<S extends string>(handle: EngineHandle, view: Overrides | undefined): MeshView<S> {
@@ -124,6 +159,30 @@ function makeView<S extends string>(handle: EngineHandle, view: Overrides | unde
 function requireOptions(options: unknown): void {
   if (typeof options === 'object' && options !== null) return;
   throw new MeshError('INMESH_OPTION', `the options are ${String(options)}; allowed is an object`);
+}
+
+interface Draining {
+  readonly registrations: Registrations;
+  readonly served: ServedRequests;
+  readonly clock: Clock;
+  readonly propagationMs: number;
+  readonly timeoutMs: number;
+  readonly close: (timeoutMs: number) => Promise<void>;
+}
+
+async function drain({ registrations, served, clock, propagationMs, timeoutMs, close }: Draining): Promise<void> {
+  const deregistered = registrations.close();
+  await deregistered;
+  if (deregistered !== undefined) await new Promise<void>((resolve) => clock.setTimer(resolve, propagationMs));
+  const startedAt = clock.now();
+  await new Promise<void>((resolve) => {
+    const timer = clock.setTimer(resolve, timeoutMs);
+    void served.idle().then(() => {
+      clock.clearTimer(timer);
+      resolve();
+    });
+  });
+  await close(Math.max(0, timeoutMs - (clock.now() - startedAt)));
 }
 
 async function close(

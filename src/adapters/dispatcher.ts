@@ -64,7 +64,13 @@ export class MeshDispatcher extends Dispatcher {
       handler.onResponseError?.(null as never, error as Error);
       return false;
     }
-    if (call === undefined) return this.passOn(options, given);
+    if (call === undefined) {
+      const { secure, authority } = this.targetOf(options.origin);
+      const asked = this.engine.ask(secure, authority);
+      if (asked === undefined) return this.passOn(options, given);
+      void asked.then(() => this.dispatch(options, given));
+      return true;
+    }
     new Forwarding(call, handler).run(this.engine);
     return true;
   }

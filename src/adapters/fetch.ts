@@ -81,7 +81,11 @@ function send(fetching: Fetching, overrides: Overrides | undefined, request: Fet
   const { engine } = fetching;
   const target = parseTarget(request.url);
   const call = target && start(engine, overrides, request, target);
-  if (call === undefined) return passOn(fetching, overrides, request);
+  if (call === undefined) {
+    const asked = target && engine.ask(target.secure, target.authority);
+    if (asked === undefined) return passOn(fetching, overrides, request);
+    return asked.then(() => send(fetching, overrides, request));
+  }
   const { signal } = request;
   const replied = signal === undefined ? engine.run(call) : cancelBySignal(call, signal, engine.run);
   return replied.then(

@@ -8,6 +8,7 @@ import { remainingTimeHeader } from '../core/deadline.ts';
 import { attemptCountHeader } from '../mesh/headers-filter.ts';
 import { InboundContext, inboundContext } from '../mesh/inbound-context.ts';
 import { inboundTraceHeaders } from '../telemetry/inbound-trace-headers.ts';
+import type { ServedRequests } from './served-requests.ts';
 
 /** Longer deadlines of strangers are cut to this, in ms. */
 const maxInheritedMs = 300_000;
@@ -28,10 +29,11 @@ export type InboundMiddleware = (
 ) => void;
 
 /** Makes the middleware. */
-export function inboundMiddleware(clock: Clock): InboundMiddleware {
+export function inboundMiddleware(clock: Clock, served: ServedRequests): InboundMiddleware {
   return (request, response, next) => {
     const { headers } = 'raw' in request ? request.raw : request;
     const answer = 'raw' in response ? response.raw : response;
+    served.add(answer);
     const deadline = deadlineOf(headers[remainingTimeHeader], clock.now());
     const isRetry = Number(headers[attemptCountHeader] ?? 1) > 1;
     // Whether the peer is one of the mesh is not known yet, so baggage is not taken from it.

@@ -11,7 +11,7 @@ import { request as undiciRequest } from '../core/undici.ts';
 import { formAsBlob, withTypeOf } from '../http/body-type.ts';
 import { type HeaderInput, toHeaderList } from '../http/header-list.ts';
 import { type BodyInput, discardInput } from '../http/request-body.ts';
-import { parseTarget, pathWithQuery } from '../http/target.ts';
+import { parseTarget, pathWithQuery, type Target } from '../http/target.ts';
 import type { MeshEngine } from '../mesh/engine.ts';
 import type { Overrides } from '../mesh/overrides.ts';
 import { cancelBySignal } from './cancel-by-signal.ts';
@@ -62,18 +62,31 @@ const known: readonly string[] = [
 
 /** Makes `mesh.request`. */
 export function makeRequest(engine: MeshEngine, clock: Clock, view: Overrides | undefined): MeshRequest {
+  const send = (
+    url: string | URL,
+    options: MeshRequestOptions,
+    overrides: Overrides | undefined,
+  ): Promise<MeshRequestResult> => {
+    const target = parseTarget(url);
+    if (target === undefined) throw new MeshError('INMESH_REQUEST', `${String(url)} is neither http nor https`);
+    const call = start(engine, overrides, target, options);
+    if (call === undefined) {
+      const asked = engine.ask(target.secure, target.authority);
+      return asked === undefined
+        ? passOn(clock, overrides, url, options)
+        : asked.then(() => send(url, options, overrides));
+    }
+    const { signal } = options;
+    const replied = signal == null ? engine.run(call) : cancelBySignal(call, signal, engine.run);
+    return replied.then(
+      options.opaque === undefined ? toResult : (reply) => new MeshRequestResult(reply, options.opaque),
+    );
+  };
   return (url, given) => {
     try {
       const options = given ?? noOptions;
       for (const name of Object.keys(options)) if (!known.includes(name)) refuseOption(name);
-      const overrides = engine.overrides(view, undiciOverrides(options));
-      const call = start(engine, overrides, url, options);
-      if (call === undefined) return passOn(clock, overrides, url, options);
-      const { signal } = options;
-      const replied = signal == null ? engine.run(call) : cancelBySignal(call, signal, engine.run);
-      return replied.then(
-        options.opaque === undefined ? toResult : (reply) => new MeshRequestResult(reply, options.opaque),
-      );
+      return send(url, options, engine.overrides(view, undiciOverrides(options)));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -85,11 +98,9 @@ const toResult = (reply: Reply) => new MeshRequestResult(reply, null);
 function start(
   engine: MeshEngine,
   overrides: Overrides | undefined,
-  url: string | URL,
+  target: Target,
   options: MeshRequestOptions,
 ): Call | undefined {
-  const target = parseTarget(url);
-  if (target === undefined) throw new MeshError('INMESH_REQUEST', `${String(url)} is neither http nor https`);
   const body = formAsBlob(options.body);
   try {
     return engine.start({

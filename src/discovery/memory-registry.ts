@@ -8,6 +8,8 @@ import type { EndpointChange, RawDocument, Registry, Sink, Verdict, Watch } from
 /** A registry whose content is set by the program. */
 export class MemoryRegistry implements Registry {
   readonly name: string;
+  /** The program says so. */
+  readonly isDeliberate = true;
   private document: unknown;
   private version = 1;
   private readonly endpoints = new Map<string, readonly Endpoint[]>();

@@ -9,11 +9,11 @@ import type { Random } from '../core/random.ts';
 export interface ReconnectOptions {
   /** The first wait is at most this and at least half of it, in ms; each further one is twice as long. Default 250. */
   readonly backoffMs: number;
-  /** No wait is longer, in ms. Default 10,000. */
+  /** No wait is longer, in ms. Default 1,000: a registry that is back is noticed within a second. */
   readonly maxBackoffMs: number;
 }
 
-export const reconnectDefaults: ReconnectOptions = Object.freeze({ backoffMs: 250, maxBackoffMs: 10_000 });
+export const reconnectDefaults: ReconnectOptions = Object.freeze({ backoffMs: 250, maxBackoffMs: 1_000 });
 
 /** The waits of one watch. */
 export class ReconnectDelay {

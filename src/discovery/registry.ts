@@ -58,6 +58,8 @@ export interface Registration {
 export interface Registry {
   /** For people, without secrets: `file:./mesh.yaml`. */
   readonly name: string;
+  /** Whether whatever it tells is meant, so that nothing that vanishes from it is held. Default false. */
+  readonly isDeliberate?: boolean;
   /** Where documents can be written; undefined for a registry that is only read. */
   readonly store?: DocumentStore;
   watchDocuments?(sink: Sink<readonly RawDocument[]>): Watch;

@@ -6,7 +6,6 @@ import type { Filter } from '../core/filter.ts';
 import type { Reply } from '../core/reply.ts';
 import { composeStack, type Stack } from '../core/stack.ts';
 import type { LiveMember } from './live-member.ts';
-import { sentFilter } from './sent-filter.ts';
 
 /** The layers of an attempt. */
 export interface AttemptFilters {
@@ -15,6 +14,7 @@ export interface AttemptFilters {
   readonly outlier: Filter<Attempt, Reply> | undefined;
   readonly attemptTimeout: Filter<Attempt, Reply>;
   readonly headers: Filter<Attempt, Reply>;
+  readonly sent: Filter<Attempt, Reply>;
 }
 
 /** The attempt stack of a service. */
@@ -32,7 +32,7 @@ export function attemptStack(filters: AttemptFilters): Stack<Attempt, Reply> {
       // Late, so that the remaining time is what remains when the request is sent.
       filters.headers,
       // Innermost: all above may ask how far the attempt came.
-      sentFilter,
+      filters.sent,
     ],
     (attempt) => (attempt.member as LiveMember).transport.send(attempt),
   );

@@ -3,6 +3,7 @@
  * when all of that went well the services and plans change, at once; otherwise nothing does, and the problems are
  * reported to the registry, to `mesh.status()`, on a channel and in the log.
  */
+import { isIP } from 'node:net';
 import { type CompileResult, compile } from '../config/compile.ts';
 import type { MeshConfig } from '../config/mesh-config.ts';
 import type { HeaderList } from '../core/call.ts';
@@ -10,7 +11,8 @@ import type { ResolvedCallOptions } from '../core/call-options.ts';
 import type { Timer } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
-import type { RawDocument, Registry, Verdict, Watch } from '../discovery/registry.ts';
+import type { RawDocument, Verdict, Watch } from '../discovery/registry.ts';
+import type { SteadyRegistry } from '../discovery/steady-registry.ts';
 import { hostOf } from '../routing/router.ts';
 import type { EndpointSources } from './endpoint-feed.ts';
 import type { MeshParts } from './mesh-parts.ts';
@@ -21,7 +23,7 @@ import { openTls } from './service-tls.ts';
 
 /** What a configuration needs. */
 export interface ConfigurationOptions {
-  readonly registry: Registry;
+  readonly registry: SteadyRegistry;
   readonly sources: EndpointSources;
   readonly parts: MeshParts;
   /** What holds for calls where no document says otherwise. */
@@ -143,10 +145,27 @@ export class Configuration {
   /** The plan of a host that no document names: the registry is asked once, when it can be asked by name. */
   discover(authority: string): RoutePlan | undefined {
     if (this.options.registry.watchEndpoints === undefined) return undefined;
-    // Without documents nobody says which port a service has: two ports of a host are two services.
-    const name = this.options.registry.watchDocuments === undefined ? authority : hostOf(authority);
-    const service = this.services.discover(name);
+    const service = this.services.discover(this.nameOf(authority));
     return service === undefined ? undefined : this.planner.planOf(service);
+  }
+
+  /** The plan of a host that no document names and that the registry is known to know. */
+  discovered(authority: string): RoutePlan | undefined {
+    const service = this.services.discovered(this.nameOf(authority));
+    return service === undefined ? undefined : this.planner.planOf(service);
+  }
+
+  /** Asks the registry for a host; undefined when it has been asked, or cannot be. */
+  ask(authority: string): Promise<void> | undefined {
+    const host = hostOf(authority);
+    if (this.options.registry.watchEndpoints === undefined || this.namesEveryService || isIP(host) !== 0)
+      return undefined;
+    return this.config.services.has(host) ? undefined : this.services.ask(this.nameOf(authority));
+  }
+
+  /** Without documents nobody says which port a service has: two ports of a host are two services. */
+  private nameOf(authority: string): string {
+    return this.namesEveryService ? authority : hostOf(authority);
   }
 
   private set(documents: readonly RawDocument[], version: string): Promise<Verdict> {

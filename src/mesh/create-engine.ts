@@ -9,8 +9,10 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import { type Random, systemRandom } from '../core/random.ts';
 import { DnsRegistry } from '../discovery/dns-registry.ts';
+import { LastKnown } from '../discovery/last-known.ts';
 import { openRegistry } from '../discovery/open-registry.ts';
 import type { Registry } from '../discovery/registry.ts';
+import { SteadyRegistry } from '../discovery/steady-registry.ts';
 
 import { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { OtelMetrics } from '../telemetry/otel-metrics.ts';
@@ -32,9 +34,19 @@ export interface MeshOptions {
   service: string;
   /**
    * Where endpoints and configuration come from: `file:./mesh.yaml` (a file, several separated by commas, or a folder),
-   * `dns:`, an inline document, or a {@link Registry}.
+   * `consul://host:8500`, `etcd://host:2379,host2:2379`, `kubernetes:`, `dns:`, an inline document, or a {@link Registry}.
    */
   registry: string | MeshDocument | Registry;
+  /**
+   * A file that keeps what the registry told last, so that a process can start while its registry is down. It is written
+   * within a second of a change, readable by its owner alone. Default: none.
+   */
+  snapshot?: string;
+  /**
+   * Whether SIGTERM and SIGINT drain the mesh (`mesh.drain()`) before they end the process. Default false: signals are
+   * the program's.
+   */
+  handleSignals?: boolean;
   /**
    * Who traces. `mesh` (default): spans of calls and attempts. `defer`: attempts are left to an instrumentation of
    * undici. `off`: no spans, no trace headers.
@@ -60,7 +72,7 @@ export interface EngineHandle {
   readonly engine: MeshEngine;
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
-  readonly registry: Registry;
+  readonly registry: SteadyRegistry;
   /** Lets go of everything but the connections. */
   closeParts(): Promise<void>;
 }
@@ -77,7 +89,13 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
   const defaults = resolveCallOptions(callDefaults, options.defaults ?? {});
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
-  const registry = openRegistry(options.registry, { clock, random });
+  const driver = openRegistry(options.registry, { clock, random, service: options.service });
+  const steady = (inner: Registry, path?: string) =>
+    new SteadyRegistry(inner, {
+      clock,
+      lastKnown: new LastKnown({ path, registry: inner.name, clock, warn }),
+    });
+  const registry = steady(driver, options.snapshot);
   const metrics = new MetricsRegistry();
   const calls = new ActiveCalls();
   const inbound = () => inboundContext.getStore()?.propagated;
@@ -85,7 +103,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
   const traces = new Traces({ mode, inbound });
   const otelMetrics = new OtelMetrics({ registry: metrics, clientDuration: mode === 'mesh' });
   const propagation = new Propagation(traces, inbound);
-  let dns: DnsRegistry | undefined;
+  let dns: SteadyRegistry | undefined;
   const parts: MeshParts = {
     clock,
     random,
@@ -103,7 +121,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     sources: {
       registry,
       dns: () => {
-        dns ??= new DnsRegistry({ clock, random });
+        dns ??= steady(new DnsRegistry({ clock, random }));
         return dns;
       },
     },
@@ -116,6 +134,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     await Promise.all([registry.close(), dns?.close()]);
   };
   try {
+    if (options.snapshot !== undefined) await registry.lastKnown.read();
     await configuration.open();
   } catch (error) {
     await configuration.close();
@@ -128,6 +147,8 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
 const known: readonly (keyof MeshOptions)[] = [
   'service',
   'registry',
+  'snapshot',
+  'handleSignals',
   'tracing',
   'readyTimeoutMs',
   'defaults',
@@ -140,14 +161,17 @@ function check(options: MeshOptions): void {
     throw new MeshError('INMESH_OPTION', message);
   };
   for (const name of Object.keys(options)) {
-    if (name === 'snapshot' || name === 'handleSignals') {
-      throw new MeshError('INMESH_UNSUPPORTED', `option ${name} is not supported yet`);
-    }
     if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
   }
-  const { service, tracing, readyTimeoutMs, defaults, clock, random } = options;
+  const { service, snapshot, handleSignals, tracing, readyTimeoutMs, defaults, clock, random } = options;
   if (typeof service !== 'string' || service === '') {
     refuse(`option service is ${service === '' ? '""' : String(service)}; allowed is the name of this service`);
+  }
+  if (snapshot !== undefined && (typeof snapshot !== 'string' || snapshot === '')) {
+    refuse(`option snapshot is ${snapshot === '' ? '""' : String(snapshot)}; allowed is the path of a file`);
+  }
+  if (handleSignals !== undefined && typeof handleSignals !== 'boolean') {
+    refuse(`option handleSignals is ${String(handleSignals)}; allowed are true and false`);
   }
   if (tracing !== undefined && !['mesh', 'defer', 'off'].includes(tracing)) {
     refuse(`option tracing is ${String(tracing)}; allowed are mesh, defer, off`);

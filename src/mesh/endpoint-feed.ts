@@ -3,157 +3,151 @@
  * the service; or, with `resolution: DNS`, from the addresses of the names in the document.
  */
 import type { ServiceConfig } from '../config/mesh-config.ts';
-import { type Endpoint, endpointKey, makeEndpoint } from '../core/endpoint.ts';
-import { MeshError } from '../core/errors.ts';
+import type { Endpoint } from '../core/endpoint.ts';
 import { events } from '../core/events.ts';
-import { readEndpoints } from '../discovery/read-endpoints.ts';
-import type { EndpointChange, Registry, Sink, Verdict, Watch } from '../discovery/registry.ts';
+import type { EndpointChange, Sink, Verdict } from '../discovery/registry.ts';
+import type { EndpointWatch, SteadyRegistry } from '../discovery/steady-registry.ts';
+import { NamedEndpoints } from './named-endpoints.ts';
 
 /** Gets the endpoints of one service, whenever they change. */
 export interface EndpointTarget {
+  /** They are these. */
   setEndpoints(endpoints: readonly Endpoint[]): void;
+  /** These are new or changed; those of the keys in `removed` are gone. */
+  changeEndpoints(put: readonly Endpoint[], removed: readonly string[]): void;
 }
 
 /** Where a feed may look. */
 export interface EndpointSources {
   /** The registry of the mesh. */
-  readonly registry: Registry;
+  readonly registry: SteadyRegistry;
   /** For `resolution: DNS`. */
-  readonly dns: () => Registry;
+  readonly dns: () => SteadyRegistry;
 }
 
 const accepted: Verdict = Object.freeze({ accepted: true });
 
 /** Keeps the endpoints of one service up to date. */
 export class EndpointFeed {
-  /** Resolves when the endpoints are known for the first time; to false when nobody knows the service. */
-  readonly known: Promise<boolean>;
+  /** Resolves when the endpoints are known for the first time since the last {@link sleep}; to false when nobody knows the service. */
+  known!: Promise<boolean>;
+  /** Called when the registry does not answer. */
+  onFailure: (() => void) | undefined = undefined;
   private readonly target: EndpointTarget;
   private readonly sources: EndpointSources;
   private readonly host: string;
   private settle!: (known: boolean) => void;
-  private watches: Watch[] = [];
-  private fromDocument: readonly Endpoint[] = [];
-  private fromRegistry: Map<string, Endpoint> | undefined = undefined;
-  /** What the names of the document stand for, by `name:port`. */
-  private resolved: ReadonlyMap<string, readonly Endpoint[]> = new Map();
+  private watch: EndpointWatch | undefined = undefined;
+  private names: NamedEndpoints | undefined = undefined;
+  private config: Pick<ServiceConfig, 'endpoints' | 'resolution'> = { endpoints: [], resolution: 'STATIC' };
+  /** Whether the endpoints are those of the registry. */
+  private isFromRegistry = false;
+  private closed = false;
 
   constructor(host: string, target: EndpointTarget, sources: EndpointSources) {
     this.host = host;
     this.target = target;
     this.sources = sources;
+    this.forget();
+  }
+
+  /** Whether the registry is to be asked, and is not. */
+  get isAsleep(): boolean {
+    return !this.closed && this.asksRegistry && this.watch === undefined;
+  }
+
+  /** Takes the configuration of the service, or a changed one. What the document says holds until the registry speaks. */
+  configure(config: Pick<ServiceConfig, 'endpoints' | 'resolution'>): void {
+    const { endpoints } = config;
+    const { endpoints: before } = this.config;
+    this.config = config;
+    if (config.resolution === 'DNS') {
+      this.stopWatch();
+      this.names ??= new NamedEndpoints(this.sources.dns(), {
+        setEndpoints: (resolved) => this.target.setEndpoints(resolved),
+        known: () => this.settle(true),
+        failed: (error) => this.report(error),
+      });
+      this.names.watch(endpoints);
+      return;
+    }
+    this.names?.close();
+    this.names = undefined;
+    if (this.isFromRegistry) return;
+    if (endpoints.length > 0 || !this.asksRegistry) this.show(endpoints);
+    else if (before.length > 0) this.target.setEndpoints([]);
+  }
+
+  /** Asks the registry, where there is one to be asked by name. */
+  wake(): void {
+    if (this.isAsleep) this.watch = this.sources.registry.watchEndpoints?.(this.host, this.sink());
+  }
+
+  /** Lets go of what the registry told, and asks no more. Answers whether it did ask. */
+  sleep(): boolean {
+    if (this.watch === undefined) return false;
+    this.stopWatch();
+    this.forget();
+    const { endpoints } = this.config;
+    if (endpoints.length > 0) this.show(endpoints);
+    else this.target.setEndpoints([]);
+    return true;
+  }
+
+  /** A connection to the endpoint of this key was refused. */
+  refused(key: string): void {
+    this.watch?.refused(key);
+    this.names?.refused(key);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.watch?.close();
+    this.watch = undefined;
+    this.names?.close();
+  }
+
+  private get asksRegistry(): boolean {
+    return this.config.resolution !== 'DNS' && this.sources.registry.watchEndpoints !== undefined;
+  }
+
+  private stopWatch(): void {
+    this.watch?.close();
+    this.watch = undefined;
+    this.isFromRegistry = false;
+  }
+
+  private forget(): void {
     this.known = new Promise((resolve) => {
       this.settle = resolve;
     });
   }
 
-  /** Starts with the configuration of the service, or goes on with a changed one; undefined for a service without. */
-  start(config: ServiceConfig | undefined): void {
-    this.close();
-    this.watches = [];
-    this.fromDocument = config?.endpoints ?? [];
-    const { registry } = this.sources;
-    if (config?.resolution === 'DNS') this.watchNames(config.endpoints);
-    else if (registry.watchEndpoints === undefined) this.emit();
-    else {
-      // What the document says holds until the registry says otherwise.
-      if (this.fromDocument.length > 0) this.emit();
-      this.watch(registry, this.host, this.registrySink());
-    }
-  }
-
-  close(): void {
-    for (const watch of this.watches) watch.close();
-  }
-
-  private emit(): void {
-    this.target.setEndpoints(this.fromRegistry === undefined ? this.fromDocument : [...this.fromRegistry.values()]);
+  private show(endpoints: readonly Endpoint[]): void {
+    this.target.setEndpoints(endpoints);
     this.settle(true);
   }
 
-  /** Sinks promise to ignore what comes after the end of their watch. */
-  private watch(registry: Registry, name: string, sink: Sink<EndpointChange>): void {
-    let closed = false;
-    const watch = registry.watchEndpoints?.(name, {
-      set: (change, version) => (closed ? accepted : sink.set(change, version)),
-      absent: (version) => closed || sink.absent(version),
-      failed: (error) => closed || sink.failed(error),
-    });
-    this.watches.push({
-      close() {
-        closed = true;
-        watch?.close();
-      },
-    });
-  }
-
-  private registrySink(): Sink<EndpointChange> {
+  private sink(): Sink<EndpointChange> {
     return {
       set: (change) => {
-        const read = readEndpoints('full' in change ? change.full : change.put);
-        if (!read.ok) {
-          const message = `${this.host}: ${read.problems.join('; ')}`;
-          this.report(new MeshError('INMESH_REGISTRY', message, { service: this.host }));
-          return { accepted: false, problems: read.problems };
-        }
-        const endpoints = 'full' in change ? new Map<string, Endpoint>() : new Map(this.fromRegistry);
-        if ('put' in change) for (const key of change.removed) endpoints.delete(key);
-        for (const endpoint of read.endpoints) endpoints.set(endpointKey(endpoint), endpoint);
-        this.fromRegistry = endpoints;
-        this.emit();
+        this.isFromRegistry = true;
+        if ('full' in change) this.show(change.full);
+        else this.target.changeEndpoints(change.put, change.removed);
         return accepted;
       },
       absent: () => {
-        this.fromRegistry = undefined;
-        if (this.fromDocument.length > 0) this.emit();
-        else {
-          this.target.setEndpoints([]);
-          this.settle(false);
-        }
+        this.isFromRegistry = false;
+        const { endpoints } = this.config;
+        this.target.setEndpoints(endpoints);
+        this.settle(endpoints.length > 0);
       },
       failed: (error) => this.report(error),
     };
   }
 
-  /** Each endpoint of the document stands for the addresses of its name, with its labels, locality and weight. */
-  private watchNames(names: readonly Endpoint[]): void {
-    const dns = this.sources.dns();
-    const before = this.resolved;
-    const resolved = new Map<string, readonly Endpoint[]>();
-    this.resolved = resolved;
-    const tell = () => {
-      const addresses = names.flatMap((name) =>
-        (resolved.get(endpointKey(name)) ?? []).map(({ host, port }) => makeEndpoint({ ...name, host, port })),
-      );
-      this.target.setEndpoints(addresses);
-      if (addresses.length > 0 || resolved.size === names.length) this.settle(true);
-    };
-    for (const name of names) {
-      const key = endpointKey(name);
-      const known = before.get(key);
-      if (known !== undefined) resolved.set(key, known);
-    }
-    // Names that stay keep their addresses; without any of them the former endpoints stay until the first answer.
-    if (resolved.size > 0 || names.length === 0) tell();
-    for (const name of names) {
-      const key = endpointKey(name);
-      const update = (addresses: readonly Endpoint[]) => {
-        resolved.set(key, addresses);
-        tell();
-      };
-      this.watch(dns, key, {
-        set: (change) => {
-          // DNS answers are whole.
-          if ('full' in change) update(change.full);
-          return accepted;
-        },
-        absent: () => update([]),
-        failed: (error) => this.report(error),
-      });
-    }
-  }
-
   private report(error: Error): void {
+    this.onFailure?.();
     if (events.registryError.hasSubscribers) {
       events.registryError.publish({ registry: this.sources.registry.name, service: this.host, error });
     }

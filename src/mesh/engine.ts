@@ -79,10 +79,14 @@ export class MeshEngine {
       throw new MeshError('INMESH_NO_ROUTE', `no route of ${authority} matches ${method} ${path}`);
     }
     if (plan === 'unknown-host' || isOtherPort(authority, plan)) {
-      const passes = request.passUnknown === true || this.configuration.outboundMode === 'ALLOW_ANY';
-      if (passes && (request.secure || !this.configuration.namesEveryService)) return undefined;
-      if (plan !== 'unknown-host') this.refusePort(authority, plan);
-      plan = this.configuration.discover(authority) ?? this.refuseUnknown(authority);
+      const { configuration } = this;
+      const passes = request.passUnknown === true || configuration.outboundMode === 'ALLOW_ANY';
+      if (passes && request.secure) return undefined;
+      if (!passes && plan !== 'unknown-host') this.refusePort(authority, plan);
+      const isPassed = passes && !configuration.namesEveryService;
+      const found = isPassed ? configuration.discovered(authority) : configuration.discover(authority);
+      if (found === undefined && isPassed) return undefined;
+      plan = found ?? this.refuseUnknown(authority);
     }
     const options = overrides === undefined ? plan.options : overrides.over(plan.options);
     if (options.subset !== undefined && options.subset !== plan.subset) {
@@ -92,6 +96,15 @@ export class MeshEngine {
       throw new MeshError('INMESH_TLS', `https://${authority}: the service has no TLS, and https is never downgraded`);
     }
     return this.makeCall(request, plan, options);
+  }
+
+  /**
+   * For a request that {@link start} lets pass: whether the registry has yet to be asked for its host.
+   *
+   * @returns resolves when that is known, or cannot be known in time, and start is to be asked again.
+   */
+  ask(secure: boolean, authority: string): Promise<void> | undefined {
+    return secure || this.closed ? undefined : this.configuration.ask(authority);
   }
 
   /** Sends a call of {@link start}. Settles at the head of the reply, with a mesh error, or the reason of a cancellation. */

@@ -4,45 +4,55 @@
  */
 import { defaultService } from '../config/default-service.ts';
 import type { MeshConfig, ServiceConfig } from '../config/mesh-config.ts';
-import { MeshError } from '../core/errors.ts';
-import { EndpointFeed, type EndpointSources } from './endpoint-feed.ts';
+import type { Timer } from '../core/clock.ts';
+import type { EndpointSources } from './endpoint-feed.ts';
 import type { MeshParts } from './mesh-parts.ts';
-import { Service } from './service.ts';
+import type { Service } from './service.ts';
+import { ServiceEntry } from './service-entry.ts';
 import type { ServiceTls } from './service-tls.ts';
 
 /** How long a host that the registry does not know is not asked for again. */
 const negativeMs = 5_000;
 /** The most hosts that are kept because a call named them. */
-const maxDiscovered = 1_000;
-
-interface Entry {
-  readonly service: Service;
-  readonly feed: EndpointFeed;
-  /** Ends the wait for the first endpoints; ignored once it is over. */
-  readonly stopWaiting: (reason: MeshError) => void;
-}
+const maxDiscovered = 10_000;
+/** Up to so many services of the configuration are woken at once, and stay awake; more are woken by their first call. */
+const maxEager = 100;
+/** How long a request that may pass waits for the registry to say whether it knows the host, in ms. */
+const askMs = 1_000;
+/** How often services are looked at whether they are used, in ms. */
+const lookMs = 60_000;
+/** After so many looks without a call a service is released. */
+const idleLooks = 10;
 
 /** The services of a mesh. */
 export class ServiceSet {
   private readonly parts: MeshParts;
   private readonly sources: EndpointSources;
   private readonly readyTimeoutMs: number;
-  private readonly configured = new Map<string, Entry>();
-  private readonly discovered = new Map<string, Entry>();
+  private readonly configured = new Map<string, ServiceEntry>();
+  private readonly found = new Map<string, ServiceEntry>();
   /** Until when hosts that nobody knows are refused without asking. */
   private readonly absent = new Map<string, number>();
   /** Services that are gone, and finish what they have. */
   private readonly closing = new Map<Service, Promise<void>>();
+  private lookTimer: Timer | undefined = undefined;
 
   constructor(parts: MeshParts, sources: EndpointSources, readyTimeoutMs: number) {
     this.parts = parts;
     this.sources = sources;
     this.readyTimeoutMs = readyTimeoutMs;
+    if (sources.registry.watchEndpoints !== undefined) this.lookLater();
   }
 
   /** A service of the configuration. */
   get(host: string): Service | undefined {
     return this.configured.get(host)?.service;
+  }
+
+  /** A service that no document names, and that the registry knows. */
+  discovered(name: string): Service | undefined {
+    const entry = this.found.get(name);
+    return entry?.isKnown ? entry.service : undefined;
   }
 
   /** The hosts of the configuration. */
@@ -53,7 +63,7 @@ export class ServiceSet {
   /** All services. */
   *all(): Iterable<Service> {
     for (const { service } of this.configured.values()) yield service;
-    for (const { service } of this.discovered.values()) yield service;
+    for (const { service } of this.found.values()) yield service;
   }
 
   /** Whether the service that is there has the TLS that `config` asks for. */
@@ -82,8 +92,8 @@ export class ServiceSet {
           });
         } else {
           const { config: before, tls } = entry.service;
-          undo.push(() => this.update(entry, before, tls));
-          this.update(entry, wanted, opened.get(wanted));
+          undo.push(() => entry.update(before, tls));
+          entry.update(wanted, opened.get(wanted));
           if (tls !== undefined && tls !== entry.service.tls) replacedTls.add(tls);
         }
       }
@@ -93,6 +103,7 @@ export class ServiceSet {
     }
     for (const tls of replacedTls) tls.close();
     this.retireOthers(config);
+    if (this.isEager) for (const entry of this.configured.values()) entry.wake();
   }
 
   /** Closes what `config` does not name, and what was found and is of the configuration now. */
@@ -102,35 +113,56 @@ export class ServiceSet {
       this.configured.delete(host);
       this.retire(entry);
     }
-    for (const [host, entry] of this.discovered) {
+    for (const [host, entry] of this.found) {
       if (!services.has(host)) continue;
-      this.discovered.delete(host);
+      this.found.delete(host);
       this.retire(entry);
     }
   }
 
   /** The service that the registry knows as `name`; undefined when it is known not to. */
   discover(name: string): Service | undefined {
-    const known = this.discovered.get(name);
+    const known = this.found.get(name);
     if (known !== undefined) return known.service;
     const until = this.absent.get(name);
     if (until !== undefined && this.parts.clock.now() < until) return undefined;
-    if (this.discovered.size >= maxDiscovered) return undefined;
+    if (this.found.size >= maxDiscovered) return undefined;
     const entry = this.make(name, defaultService(name), undefined);
-    this.discovered.set(name, entry);
-    void entry.feed.known.then((isKnown) => {
-      if (isKnown || this.discovered.get(name) !== entry) return;
-      this.discovered.delete(name);
+    this.found.set(name, entry);
+    entry.wake();
+    void entry.known.then((isKnown) => {
+      if (isKnown || this.found.get(name) !== entry) return;
+      this.found.delete(name);
       this.forgetLater(name);
       this.retire(entry);
     });
     return entry.service;
   }
 
+  /**
+   * Asks the registry for a service that no document names.
+   *
+   * @returns resolves when it has answered, or has taken too long to; undefined when it has been asked.
+   */
+  ask(name: string): Promise<void> | undefined {
+    if (this.found.has(name) || this.discover(name) === undefined) return undefined;
+    const entry = this.found.get(name) as ServiceEntry;
+    return new Promise((resolve) => {
+      const timer = this.parts.clock.setTimer(resolve, askMs);
+      const answered = () => {
+        this.parts.clock.clearTimer(timer);
+        resolve();
+      };
+      void entry.known.then(answered);
+      entry.onFailure = answered;
+    });
+  }
+
   async close(): Promise<void> {
-    const entries = [...this.configured.values(), ...this.discovered.values()];
+    if (this.lookTimer !== undefined) this.parts.clock.clearTimer(this.lookTimer);
+    const entries = [...this.configured.values(), ...this.found.values()];
     this.configured.clear();
-    this.discovered.clear();
+    this.found.clear();
     for (const entry of entries) this.retire(entry);
     while (this.closing.size > 0) await Promise.all(this.closing.values());
   }
@@ -140,72 +172,46 @@ export class ServiceSet {
     await Promise.all([...this.all(), ...this.closing.keys()].map((service) => service.destroy(reason)));
   }
 
-  private make(name: string, config: ServiceConfig, tls: ServiceTls | undefined): Entry {
-    const service = new Service(config, tls, this.parts);
-    const feed = new EndpointFeed(name, service, this.sources);
-    const entry = { service, feed, stopWaiting: this.awaitEndpoints(service, feed) };
-    try {
-      feed.start(config);
-    } catch (error) {
-      this.retire(entry);
-      throw error;
-    }
-    return entry;
+  private make(name: string, config: ServiceConfig, tls: ServiceTls | undefined): ServiceEntry {
+    const { parts, sources, readyTimeoutMs } = this;
+    const isConfigured = (service: Service) => this.get(service.host) === service;
+    return new ServiceEntry({ name, config, tls, parts, sources, readyTimeoutMs, isConfigured });
   }
 
-  private update({ service, feed }: Entry, config: ServiceConfig, tls: ServiceTls | undefined): void {
-    const before = service.config;
-    if (before.fingerprint !== config.fingerprint) service.reconfigure(config, tls ?? (config.tls && service.tls));
-    else service.config = config;
-    if (
-      JSON.stringify(before.endpoints) !== JSON.stringify(config.endpoints) ||
-      before.resolution !== config.resolution
-    ) {
-      feed.start(config);
+  /** Whether the services of the configuration need not wait for a call. */
+  private get isEager(): boolean {
+    return this.configured.size <= maxEager;
+  }
+
+  private lookLater(): void {
+    this.lookTimer = this.parts.clock.setBackgroundTimer(() => {
+      this.releaseUnused();
+      this.lookLater();
+    }, lookMs);
+  }
+
+  /** Nobody watches what nobody calls. */
+  private releaseUnused(): void {
+    for (const [host, entry] of this.found) {
+      if (entry.lookForUse() < idleLooks) continue;
+      this.found.delete(host);
+      this.retire(entry);
     }
+    if (this.isEager) return;
+    for (const entry of this.configured.values()) if (entry.lookForUse() >= idleLooks) entry.sleep();
   }
 
   /** Closes a service that is in no map any more. */
-  private retire({ service, feed, stopWaiting }: Entry): void {
+  private retire(entry: ServiceEntry): void {
+    const { service } = entry;
     const { host } = service;
-    feed.close();
-    stopWaiting(new MeshError('INMESH_NO_ENDPOINT', `${host}: the service is gone`, { service: host }));
+    entry.close();
     // A host that was found may be of the configuration now, and has the same series there.
-    if (!this.configured.has(host) && !this.discovered.has(host)) this.parts.metrics.remove(host);
+    if (!this.configured.has(host) && !this.found.has(host)) this.parts.metrics.remove(host);
     this.closing.set(
       service,
       service.close().finally(() => this.closing.delete(service)),
     );
-  }
-
-  /** Lets calls that come before the endpoints are known wait for them. */
-  private awaitEndpoints(service: Service, feed: EndpointFeed): Entry['stopWaiting'] {
-    const { clock } = this.parts;
-    const { host } = service;
-    let stopWaiting!: Entry['stopWaiting'];
-    const waited = new Promise<void>((resolve, reject) => {
-      const timer = clock.setBackgroundTimer(() => {
-        const message = `${host}: no endpoints within readyTimeoutMs ${this.readyTimeoutMs}`;
-        reject(new MeshError('INMESH_NO_ENDPOINT', message, { service: host }));
-      }, this.readyTimeoutMs);
-      stopWaiting = (reason) => {
-        clock.clearTimer(timer);
-        reject(reason);
-      };
-      void feed.known.then((isKnown) => {
-        clock.clearTimer(timer);
-        service.firstEndpoints = undefined;
-        // A service of the configuration is one, be it without endpoints.
-        if (isKnown || this.get(host) === service) resolve();
-        else
-          reject(new MeshError('INMESH_UNKNOWN_HOST', `${host} is not a service of the registry`, { service: host }));
-      });
-    });
-    service.firstEndpoints = waited;
-    waited.catch(() => {
-      // Told to the calls that wait; there may be none.
-    });
-    return stopWaiting;
   }
 
   private forgetLater(name: string): void {

@@ -25,6 +25,7 @@ import { LiveMember, type MemberObserver } from './live-member.ts';
 import { loadFilter } from './load-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
 import { poolState } from './pool-state.ts';
+import { sentFilter } from './sent-filter.ts';
 import type { ServiceTls } from './service-tls.ts';
 
 /** A service of the mesh. */
@@ -41,7 +42,9 @@ export class Service implements MemberObserver {
   private views: readonly Cluster[] = [];
   private firstView = 0;
   /** Settles when a registry has named the endpoints, or has taken too long to; undefined when they are known. */
-  firstEndpoints: Promise<void> | undefined = undefined;
+  firstEndpoints: (() => Promise<void>) | undefined = undefined;
+  /** Told of the key of a member that refused a connection. */
+  onRefused: ((key: string) => void) | undefined = undefined;
   private readonly parts: MeshParts;
   tls: ServiceTls | undefined;
   private detector: OutlierDetector | undefined = undefined;
@@ -81,7 +84,7 @@ export class Service implements MemberObserver {
   /** Hands `call` on once the endpoints are known: at once, unless a registry has not named them yet. */
   whenKnown(call: Call, next: (call: Call) => Promise<Reply>): Promise<Reply> {
     const { firstEndpoints } = this;
-    return firstEndpoints === undefined ? next(call) : orCancelled(call, firstEndpoints).then(() => next(call));
+    return firstEndpoints === undefined ? next(call) : orCancelled(call, firstEndpoints()).then(() => next(call));
   }
 
   /** The members, for operators. */
@@ -111,17 +114,16 @@ export class Service implements MemberObserver {
   /** Takes the endpoints anew. Those that stay keep their state; those that go finish what they have. */
   setEndpoints(endpoints: readonly Endpoint[]): void {
     const wanted = new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
-    let added = 0;
-    let removed = 0;
-    let changed = 0;
-    for (const [key, member] of this.members) {
-      if (wanted.has(key)) continue;
-      removed++;
-      this.members.delete(key);
-      this.leave(member);
-    }
-    for (const [key, endpoint] of wanted) {
-      const member = this.members.get(key);
+    const removed = [...this.members.keys()].filter((key) => !wanted.has(key));
+    this.changeEndpoints([...wanted.values()], removed);
+  }
+
+  /** Takes what is new or changed, and lets go of what is gone. */
+  changeEndpoints(put: readonly Endpoint[], removed: readonly string[]): void {
+    let [added, left, changed] = [0, 0, 0];
+    for (const key of removed) if (this.leave(key)) left++;
+    for (const endpoint of put) {
+      const member = this.members.get(endpointKey(endpoint));
       if (member === undefined) {
         added++;
         this.join(endpoint);
@@ -130,10 +132,10 @@ export class Service implements MemberObserver {
         member.endpoint = endpoint;
       }
     }
-    if (added + removed + changed === 0) return;
+    if (added + left + changed === 0) return;
     this.rebuild();
     if (events.endpoints.hasSubscribers) {
-      events.endpoints.publish({ service: this.host, added, removed, total: this.members.size });
+      events.endpoints.publish({ service: this.host, added, removed: left, total: this.members.size });
     }
   }
 
@@ -179,11 +181,15 @@ export class Service implements MemberObserver {
     if (this.detector !== undefined) this.records.set(member, this.detector.join(member));
   }
 
-  private leave(member: LiveMember): void {
+  private leave(key: string): boolean {
+    const member = this.members.get(key);
+    if (member === undefined) return false;
+    this.members.delete(key);
     const record = this.records.get(member);
     if (record !== undefined) this.detector?.leave(record);
     this.records.delete(member);
     this.retire(member.transport);
+    return true;
   }
 
   private rebuild(): void {
@@ -247,6 +253,7 @@ export class Service implements MemberObserver {
           detector && outlierFilter({ clock, detector, recordOf: (member) => this.records.get(member as LiveMember) }),
         attemptTimeout: attemptTimeoutFilter(clock),
         headers: headersFilter(clock, parts.propagate),
+        sent: sentFilter((member) => this.onRefused?.((member as LiveMember).key)),
       }),
     };
   }

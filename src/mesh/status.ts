@@ -19,6 +19,8 @@ export interface MeshStatus {
     readonly registryError: string | undefined;
     /** When that was, in ms since the epoch; undefined with {@link registryError}. */
     readonly registryFailedAt: number | undefined;
+    /** How old the snapshot is that is in force until the registry answers, in ms; undefined when it has answered. */
+    readonly snapshotAgeMs: number | undefined;
   };
   readonly services: readonly ServiceStatus[];
 }
@@ -43,7 +45,7 @@ export interface ServiceStatus {
 }
 
 /** Looks at everything now. */
-export function meshStatus(service: string, { engine, registry }: EngineHandle): MeshStatus {
+export function meshStatus(service: string, { engine, registry, clock }: EngineHandle): MeshStatus {
   const { configuration } = engine;
   const services = [...configuration.services.all()].map(
     (one): ServiceStatus => ({
@@ -72,6 +74,7 @@ export function meshStatus(service: string, { engine, registry }: EngineHandle):
       warnings,
       registryError: registryError?.message,
       registryFailedAt,
+      snapshotAgeMs: registry.runsOnSnapshot ? clock.wallTime() - (registry.lastKnown.savedAt as number) : undefined,
     },
     services,
   };

@@ -90,7 +90,8 @@ describe('createMesh', () => {
       { service: 'a', registry: 'file:/nowhere.yaml', readyTimeoutMs: 50 },
       'INMESH_REGISTRY',
     ],
-    ['what is not supported yet', { service: 'a', registry: {}, snapshot: 'x' }, 'INMESH_UNSUPPORTED'],
+    ['a snapshot without a path', { service: 'a', registry: {}, snapshot: '' }, 'INMESH_OPTION'],
+    ['handleSignals that is no boolean', { service: 'a', registry: {}, handleSignals: 1 }, 'INMESH_OPTION'],
   ])('refuses %s', async (_name, options, code) => {
     await expect(createMesh(options as never)).rejects.toMatchObject({ code });
   });

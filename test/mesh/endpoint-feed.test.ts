@@ -3,7 +3,11 @@ import { compile } from '../../src/config/compile.ts';
 import type { ServiceConfig } from '../../src/config/mesh-config.ts';
 import { type Endpoint, endpointKey, makeEndpoint } from '../../src/core/endpoint.ts';
 import { events } from '../../src/core/events.ts';
+import { LastKnown } from '../../src/discovery/last-known.ts';
+import type { Registry } from '../../src/discovery/registry.ts';
+import { SteadyRegistry } from '../../src/discovery/steady-registry.ts';
 import { EndpointFeed } from '../../src/mesh/endpoint-feed.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { ManualEndpoints, ManualRegistry } from './manual-registry.ts';
 
 type Service = { endpoints?: object[]; resolution?: 'STATIC' | 'DNS' };
@@ -18,18 +22,34 @@ function endpointsOf(...hosts: string[]): Endpoint[] {
   return hosts.map((host) => makeEndpoint({ host, port: 80 }));
 }
 
+const unconfigured = { endpoints: [], resolution: 'STATIC' as const };
+
+function steady(registry: Registry): SteadyRegistry {
+  const clock = new VirtualClock();
+  const lastKnown = new LastKnown({ path: undefined, registry: registry.name, clock, warn: () => {} });
+  return new SteadyRegistry(registry, { clock, lastKnown });
+}
+
 /** A feed, with what it told: each time the addresses that were set. */
 function feedOver(registry: ManualEndpoints | ManualRegistry = new ManualEndpoints()) {
   const told: string[][] = [];
   const endpoints: Endpoint[][] = [];
   const dns = new ManualEndpoints();
+  const shown = new Map<string, Endpoint>();
   const target = {
     setEndpoints(set: readonly Endpoint[]) {
-      told.push(set.map(endpointKey));
-      endpoints.push([...set]);
+      shown.clear();
+      target.changeEndpoints(set, []);
+    },
+    changeEndpoints(put: readonly Endpoint[], removed: readonly string[]) {
+      for (const key of removed) shown.delete(key);
+      for (const endpoint of put) shown.set(endpointKey(endpoint), endpoint);
+      told.push([...shown.keys()]);
+      endpoints.push([...shown.values()]);
     },
   };
-  const feed = new EndpointFeed('reviews', target, { registry, dns: () => dns });
+  const steadyDns = steady(dns);
+  const feed = new EndpointFeed('reviews', target, { registry: steady(registry), dns: () => steadyDns });
   return { feed, told, endpoints, dns };
 }
 
@@ -38,7 +58,8 @@ const ofDocument = { endpoints: [{ address: '10.0.0.1:80' }] };
 describe('the endpoints of a service', () => {
   it('are those of the document when the registry names none', async () => {
     const { feed, told } = feedOver(new ManualRegistry());
-    feed.start(await configOf(ofDocument));
+    feed.configure(await configOf(ofDocument));
+    feed.wake();
     expect(told).toEqual([['10.0.0.1:80']]);
     expect(await feed.known).toBe(true);
   });
@@ -46,7 +67,8 @@ describe('the endpoints of a service', () => {
   it('are those of the registry as long as it knows the service, even when it says that there are none', async () => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(await configOf(ofDocument));
+    feed.configure(await configOf(ofDocument));
+    feed.wake();
     const sink = registry.sinkOf('reviews');
     sink.set({ full: endpointsOf('10.0.0.2', '10.0.0.3') }, '1');
     sink.set({ full: [] }, '2');
@@ -57,7 +79,8 @@ describe('the endpoints of a service', () => {
   it('change by what is put and removed', async () => {
     const registry = new ManualEndpoints();
     const { feed, told, endpoints } = feedOver(registry);
-    feed.start(undefined);
+    feed.configure(unconfigured);
+    feed.wake();
     const sink = registry.sinkOf('reviews');
     sink.set({ put: endpointsOf('10.0.0.2', '10.0.0.3'), removed: [] }, '1');
     sink.set({ put: endpointsOf('10.0.0.4'), removed: ['10.0.0.2:80', '10.9.9.9:80'] }, '2');
@@ -73,11 +96,13 @@ describe('the endpoints of a service', () => {
   it('stay those of the registry over a change of the document', async () => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(await configOf(ofDocument));
+    feed.configure(await configOf(ofDocument));
+    feed.wake();
     registry.sinkOf('reviews').set({ full: endpointsOf('10.0.0.2') }, '1');
-    feed.start(await configOf({ endpoints: [{ address: '10.0.0.9:80' }] }));
+    feed.configure(await configOf({ endpoints: [{ address: '10.0.0.9:80' }] }));
+    feed.wake();
     expect(told.at(-1)).toEqual(['10.0.0.2:80']);
-    expect(registry.watches.get('reviews')?.map(({ closed }) => closed)).toEqual([true, false]);
+    expect(registry.watches.get('reviews')?.map(({ closed }) => closed)).toEqual([false]);
     registry.sinkOf('reviews').absent('2');
     expect(told.at(-1)).toEqual(['10.0.0.9:80']);
   });
@@ -87,7 +112,8 @@ describe('the endpoints of a service', () => {
     const listen = (message: unknown) => void announced.push(message);
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(undefined);
+    feed.configure(unconfigured);
+    feed.wake();
     registry.sinkOf('reviews').set({ full: endpointsOf('10.0.0.2') }, '1');
     const error = new Error('gone');
     events.registryError.subscribe(listen);
@@ -100,7 +126,8 @@ describe('the endpoints of a service', () => {
   it('stay when the registry names what is no address, which is its verdict', async () => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(undefined);
+    feed.configure(unconfigured);
+    feed.wake();
     const sink = registry.sinkOf('reviews');
     sink.set({ full: endpointsOf('10.0.0.2') }, '1');
     const problems = [expect.stringContaining('a b:80 is no address; allowed: host:port')];
@@ -112,7 +139,8 @@ describe('the endpoints of a service', () => {
   it('need no more than a host and a port', async () => {
     const registry = new ManualEndpoints();
     const { feed, endpoints } = feedOver(registry);
-    feed.start(undefined);
+    feed.configure(unconfigured);
+    feed.wake();
     const bare = { host: '10.0.0.2', port: 80 } as Endpoint;
     const sink = registry.sinkOf('reviews');
     expect(sink.set({ full: [bare] }, '1')).toEqual({ accepted: true });
@@ -137,7 +165,8 @@ describe('the endpoints of a service', () => {
   ])('stay when the registry names %s, which is its verdict', async (_what, named, problem) => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(undefined);
+    feed.configure(unconfigured);
+    feed.wake();
     const sink = registry.sinkOf('reviews');
     sink.set({ full: endpointsOf('10.0.0.2') }, '1');
     const problems = [expect.stringContaining(problem)];
@@ -148,7 +177,8 @@ describe('the endpoints of a service', () => {
   it('are known to be unknown when neither the registry nor the document has some', async () => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(await configOf({}));
+    feed.configure(await configOf({}));
+    feed.wake();
     registry.sinkOf('reviews').absent('1');
     expect(await feed.known).toBe(false);
     expect(told).toEqual([[]]);
@@ -157,7 +187,8 @@ describe('the endpoints of a service', () => {
   it('are not changed by what a registry tells a watch that was closed', async () => {
     const registry = new ManualEndpoints();
     const { feed, told } = feedOver(registry);
-    feed.start(undefined);
+    feed.configure(unconfigured);
+    feed.wake();
     feed.close();
     const sink = registry.sinkOf('reviews');
     expect(sink.set({ full: endpointsOf('10.0.0.2') }, '1')).toEqual({ accepted: true });
@@ -177,7 +208,8 @@ describe('endpoints with resolution DNS', () => {
 
   async function resolved() {
     const all = feedOver();
-    all.feed.start(await configOf(names));
+    all.feed.configure(await configOf(names));
+    all.feed.wake();
     return { ...all, one: all.dns.sinkOf('one.example:80'), two: all.dns.sinkOf('two.example:8080') };
   }
 
@@ -215,17 +247,20 @@ describe('endpoints with resolution DNS', () => {
     one.set({ full: endpointsOf('10.0.0.1') }, '1');
     two.set({ full: endpointsOf('10.0.0.2') }, '1');
     const changed = [{ address: 'one.example:80', labels: { version: 'v2' } }, { address: 'new.example:80' }];
-    feed.start(await configOf({ ...names, endpoints: [...changed, { address: 'two.example:8080' }] }));
+    feed.configure(await configOf({ ...names, endpoints: [...changed, { address: 'two.example:8080' }] }));
+    feed.wake();
     expect(told.at(-1)).toEqual(['10.0.0.1:80', '10.0.0.2:80']);
     expect(endpoints.at(-1)?.[0]?.labels).toEqual({ version: 'v2' });
-    feed.start(await configOf({ ...names, endpoints: changed }));
+    feed.configure(await configOf({ ...names, endpoints: changed }));
+    feed.wake();
     expect(told.at(-1)).toEqual(['10.0.0.1:80']);
   });
 
   it('stay over a reload to other names until one of those is resolved', async () => {
     const { one, dns, told, feed } = await resolved();
     one.set({ full: endpointsOf('10.0.0.1') }, '1');
-    feed.start(await configOf({ ...names, endpoints: [{ address: 'new.example:80' }] }));
+    feed.configure(await configOf({ ...names, endpoints: [{ address: 'new.example:80' }] }));
+    feed.wake();
     expect(told).toEqual([['10.0.0.1:80']]);
     one.set({ full: endpointsOf('10.0.0.7') }, '2');
     dns.sinkOf('new.example:80').set({ full: endpointsOf('10.0.0.8') }, '1');
@@ -234,7 +269,8 @@ describe('endpoints with resolution DNS', () => {
 
   it('are none without names', async () => {
     const { feed, told } = feedOver();
-    feed.start(await configOf({ resolution: 'DNS', endpoints: [] }));
+    feed.configure(await configOf({ resolution: 'DNS', endpoints: [] }));
+    feed.wake();
     expect(await feed.known).toBe(true);
     expect(told).toEqual([[]]);
   });

@@ -33,6 +33,7 @@ export class ManualRegistry implements Registry {
 /** One of endpoints alone. */
 export class ManualEndpoints implements Registry {
   readonly name = 'manual';
+  readonly isDeliberate = true;
   /** By service, in order. */
   readonly watches = new Map<string, OpenWatch<EndpointChange>[]>();
 

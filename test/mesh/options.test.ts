@@ -35,7 +35,7 @@ describe('createMesh refuses, naming option, value and what is allowed:', () => 
     [{ readyTimeoutMs: '5s' }, 'option readyTimeoutMs is 5s; allowed'],
     [{ clock: {} }, 'option clock is object; allowed is a Clock'],
     [{ random: Math.random }, 'option random is function; allowed is a Random'],
-    [{ timeout: 5 }, 'unknown option timeout; known are service, registry, tracing'],
+    [{ timeout: 5 }, 'unknown option timeout; known are service, registry, snapshot, handleSignals, tracing'],
     [{ defaults: 5 }, 'option defaults is 5; allowed is an object'],
     [{ defaults: { timeoutMs: -1 } }, 'option timeoutMs is -1; allowed are numbers above 0 (ms) or false'],
     [{ defaults: { headTimeoutMs: '1s' } }, 'option headTimeoutMs is 1s; allowed'],
@@ -62,8 +62,6 @@ describe('createMesh refuses, naming option, value and what is allowed:', () => 
   });
 
   it.each([
-    [{ snapshot: './mesh.json' }, 'option snapshot is not supported yet'],
-    [{ handleSignals: true }, 'option handleSignals is not supported yet'],
     [{ defaults: { hedge: true } }, 'option hedge is not supported yet'],
     [{ defaults: { hashKey: 'user' } }, 'option hashKey is not supported yet'],
   ])('%o, which is not supported yet', async (options, message) => {

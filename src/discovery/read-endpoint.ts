@@ -5,29 +5,8 @@
  */
 import { addressForms, type Endpoint, endpointKey, makeEndpoint, parseAddress } from '../core/endpoint.ts';
 
-/** The endpoints, each complete, or what is wrong with some of them. */
-export type ReadEndpoints =
-  | { readonly ok: true; readonly endpoints: readonly Endpoint[] }
-  | { readonly ok: false; readonly problems: readonly string[] };
-
-/** More of them say nothing new. */
-const maxProblems = 10;
-
-/** Reads what a registry gave as a list of endpoints. */
-export function readEndpoints(given: unknown): ReadEndpoints {
-  if (!Array.isArray(given)) return { ok: false, problems: ['the endpoints are no list'] };
-  const endpoints: Endpoint[] = [];
-  const problems: string[] = [];
-  for (const [index, one] of given.entries()) {
-    const problem = endpointProblem(one);
-    if (problem === undefined) endpoints.push(makeEndpoint(one));
-    else if (problems.length < maxProblems) problems.push(`endpoints[${index}]: ${problem}`);
-  }
-  return problems.length === 0 ? { ok: true, endpoints } : { ok: false, problems };
-}
-
-/** What is wrong with `one` as an endpoint; undefined when it is one. */
-export function endpointProblem(one: unknown): string | undefined {
+/** The endpoint, complete and frozen; a text that says what is wrong with it otherwise. */
+export function readEndpoint(one: unknown): Endpoint | string {
   if (typeof one !== 'object' || one === null) return 'is no object';
   const {
     host,
@@ -49,7 +28,7 @@ export function endpointProblem(one: unknown): string | undefined {
   if (state !== 'serving' && state !== 'draining') {
     return `${key}: state is ${String(state)}; allowed: serving, draining`;
   }
-  return undefined;
+  return makeEndpoint(one as Endpoint);
 }
 
 function isLabels(labels: unknown): boolean {
