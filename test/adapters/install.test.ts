@@ -1,6 +1,9 @@
 import { Agent, getGlobalDispatcher, request, setGlobalDispatcher, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMesh } from '../../src/adapters/create-mesh.ts';
+import { makeEndpoint } from '../../src/core/endpoint.ts';
+import { MemoryRegistry } from '../../src/discovery/memory-registry.ts';
+import type { Registry } from '../../src/discovery/registry.ts';
 import { Bench, type Echo, echo } from './bench.ts';
 
 const bench = new Bench();
@@ -48,6 +51,53 @@ describe('mesh.install', () => {
     mesh.install();
     expect((await fetch(`http://${address}/1`)).status).toBe(200);
     expect(mesh.status().services.flatMap(({ endpoints }) => endpoints.map((one) => one.address))).toEqual([address]);
+  });
+
+  /** A registry of documents that can also be asked by name; it knows `reviews`. */
+  function askedFor(address: string, asked: string[], answer: 'answers' | 'fails' | 'is silent'): Registry {
+    const documents = new MemoryRegistry({});
+    const [host = '', port] = address.split(':');
+    return {
+      name: 'both',
+      watchDocuments: (sink) => documents.watchDocuments(sink),
+      watchEndpoints: (service, sink) => {
+        asked.push(service);
+        queueMicrotask(() => {
+          if (answer === 'fails') sink.failed(new Error('down'));
+          else if (answer === 'answers' && service === 'reviews') {
+            void sink.set({ full: [makeEndpoint({ host, port: Number(port) })] }, '1');
+          } else if (answer === 'answers') sink.absent('1');
+        });
+        return { close: () => {} };
+      },
+      close: async () => {},
+    };
+  }
+
+  it.each([
+    ['fetch', (url: string) => fetch(url).then((response) => response.json())],
+    ['request', (url: string) => request(url).then(({ body }) => body.json())],
+  ] as const)('asks the registry for hosts that no document names before %s passes them', async (_name, send) => {
+    const { address, port } = await bench.server(echo);
+    const asked: string[] = [];
+    const mesh = await createMesh({ service: 'productpage', registry: askedFor(address, asked, 'answers') });
+    bench.onClose(() => mesh.close());
+    mesh.install();
+    expect(((await send('http://reviews/1')) as Echo).headers.host).toBe('reviews');
+    expect(((await send(`http://localhost:${port}/1`)) as Echo).headers.host).toBe(`localhost:${port}`);
+    expect(((await send(`http://localhost:${port}/2`)) as Echo).url).toBe('/2');
+    expect(((await send(`http://${address}/3`)) as Echo).url).toBe('/3');
+    expect(asked).toEqual(['reviews', 'localhost']);
+  });
+
+  it.each(['fails', 'is silent'] as const)('passes them when the registry %s', async (answer) => {
+    const { address, port } = await bench.server(echo);
+    const asked: string[] = [];
+    const mesh = await createMesh({ service: 'productpage', registry: askedFor(address, asked, answer) });
+    bench.onClose(() => mesh.close());
+    mesh.install();
+    const seen = (await (await fetch(`http://localhost:${port}/1`)).json()) as Echo;
+    expect([seen.url, asked]).toEqual(['/1', ['localhost']]);
   });
 
   it('refuses unknown hosts when told to', async () => {

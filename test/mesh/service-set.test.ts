@@ -213,6 +213,90 @@ describe('a service of the document without endpoints', () => {
   });
 });
 
+describe('services that nobody calls', () => {
+  const minute = 60_000;
+
+  it('are released after ten minutes when a call has named them, and found again by the next', async () => {
+    const { registry, clock } = await openEndpoints();
+    const first = call();
+    registry.sinkOf('reviews').set({ full }, '1');
+    await clock.advance(9 * minute);
+    const second = call();
+    await clock.advance(10 * minute);
+    expect([await first, await second, hosts()]).toEqual([200, 200, ['reviews']]);
+    await clock.advance(minute);
+    expect(hosts()).toEqual([]);
+    expect(registry.watches.get('reviews')).toMatchObject([{ closed: true }]);
+    const third = call();
+    registry.sinkOf('reviews').set({ full }, '2');
+    await clock.advance(5);
+    expect(await third).toBe(200);
+  });
+
+  it('are not released while a call is under way', async () => {
+    const silent = { faults: [{ kind: 'stall' as const }] };
+    const opened = await virtualMeshOver(new ManualEndpoints(), { endpoints: { [a]: silent } });
+    virtual = opened;
+    const waiting = opened.mesh.request('http://reviews/', { mesh: { headTimeoutMs: false } }).catch(codeOf);
+    opened.registry.sinkOf('reviews').set({ full }, '1');
+    await opened.clock.advance(30 * minute);
+    expect(hosts()).toEqual(['reviews']);
+    await opened.close();
+    expect(await waiting).toBe('INMESH_CLOSED');
+  });
+
+  /** A document with so many services that they are asked for when they are called. */
+  async function openMany() {
+    const endpoints = new ManualEndpoints();
+    const services = Array.from({ length: 101 }, (_, index) => ({ host: `service-${index}` }));
+    const documents = new MemoryRegistry({ services: [...services, reviews([b])] });
+    const opened = await virtualMeshOver({
+      name: 'both',
+      watchDocuments: (sink) => documents.watchDocuments(sink),
+      watchEndpoints: (service, sink) => endpoints.watchEndpoints(service, sink),
+      close: async () => {},
+    });
+    virtual = opened;
+    await opened.clock.advance(10);
+    return { ...opened, endpoints };
+  }
+
+  it('are asked for by their first call where the document names more than a hundred', async () => {
+    const { endpoints, clock } = await openMany();
+    expect(endpoints.watches.size).toBe(0);
+    const first = call('http://service-7/');
+    expect([...endpoints.watches.keys()]).toEqual(['service-7']);
+    endpoints.sinkOf('service-7').set({ full }, '1');
+    await clock.advance(5);
+    expect(await first).toBe(200);
+  });
+
+  it('serve their first call from the document, when that names endpoints, while the registry is asked', async () => {
+    const { endpoints, clock, network } = await openMany();
+    const first = call();
+    await clock.advance(5);
+    expect([await first, network.received.at(-1)?.endpoint]).toEqual([200, b]);
+    endpoints.sinkOf('reviews').set({ full }, '1');
+    const second = call();
+    await clock.advance(5);
+    expect([await second, network.received.at(-1)?.endpoint]).toEqual([200, a]);
+  });
+
+  it('forget what the registry told, and know it again with the next call', async () => {
+    const { endpoints, clock, mesh } = await openMany();
+    const first = call('http://service-7/');
+    endpoints.sinkOf('service-7').set({ full }, '1');
+    await clock.advance(11 * minute);
+    expect(await first).toBe(200);
+    expect(mesh.status().services.find(({ host }) => host === 'service-7')?.endpoints).toEqual([]);
+    expect(endpoints.watches.get('service-7')).toMatchObject([{ closed: true }]);
+    const again = call('http://service-7/');
+    endpoints.sinkOf('service-7').failed(new Error('down'));
+    await clock.advance(5);
+    expect(await again).toBe(200);
+  });
+});
+
 describe('closing a mesh', () => {
   it('does not wait for the connections of a service that a reload has removed', async () => {
     const silent = { faults: [{ kind: 'connect-timeout' as const }] };
