@@ -30,7 +30,7 @@ export const endpointViewDefaults: EndpointViewOptions = Object.freeze({
 const largeSet = 256;
 
 /** So many endpoints are handed on at a time: they become members, at some 10 µs each. */
-const batch = 250;
+const batch = 100;
 
 /** What a view is connected to. */
 export interface EndpointViewParts {

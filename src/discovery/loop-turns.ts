@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 
 /** A slice may last this long, in ms; with what one step takes it stays below 10. */
-const sliceMs = 4;
+const sliceMs = 3;
 
 /** The slices of one piece of work. */
 export class LoopTurns {

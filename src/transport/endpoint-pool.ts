@@ -40,43 +40,30 @@ export interface Transport {
 
 /** The connections to one endpoint. */
 export class EndpointPool implements Transport {
-  private readonly makePool: () => Pool;
+  private readonly endpoint: Endpoint;
+  private readonly options: TransportOptions;
+  private readonly clock: Clock;
+  private readonly secure: SecureTransport | undefined;
   private pool: Pool | undefined = undefined;
-  private readonly context: ExchangeContext;
+  private context!: ExchangeContext;
   private readonly serverName: string;
   private readonly h2: boolean;
-  private readonly connecting: Connecting = new Set();
+  private connecting: Connecting | undefined = undefined;
   /** Of {@link close} or {@link destroy}; undici refuses to close what is destroyed. */
   private ended: Promise<void> | undefined = undefined;
 
   constructor(endpoint: Endpoint, options: TransportOptions, clock: Clock, secure: SecureTransport | undefined) {
+    this.endpoint = endpoint;
+    this.options = options;
+    this.clock = clock;
+    this.secure = secure;
     this.h2 = options.h2;
     // Without one undici looks at every Host header whether it is an address; in cleartext it is not used.
     this.serverName = secure?.serverName ?? 'cleartext';
-    this.context = { wallTime: () => clock.wallTime(), tlsErrorCodes: secure?.errorCodes };
-    const plain = () =>
-      buildConnector({
-        allowH2: options.h2,
-        timeout: 0,
-        ...(options.h2 ? { useH2c: true } : undefined),
-        ...(endpoint.socketPath === undefined ? undefined : { socketPath: endpoint.socketPath }),
-      }) as Connector;
-    this.makePool = () =>
-      new Pool(originOf(endpoint, secure !== undefined), {
-        connect: connectWithin(secure?.connector ?? plain(), options.connectTimeoutMs, clock, this.connecting),
-        connections: options.connections,
-        allowH2: options.h2,
-        ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
-        bodyTimeout: 0,
-        headersTimeout: 0,
-        keepAliveTimeout: options.idleTimeoutMs,
-        ...(options.maxRequestsPerConnection > 0
-          ? { maxRequestsPerClient: options.maxRequestsPerConnection }
-          : undefined),
-      });
   }
 
   send(attempt: Attempt): Promise<Reply> {
+    this.pool ??= this.openPool();
     const exchange = new Exchange(attempt, this.context);
     const { call } = attempt;
     // The exchange has rejected already.
@@ -93,7 +80,6 @@ export class EndpointPool implements Transport {
       body = sentOnce(body);
       headers = withLength(headers, call.body?.length);
     }
-    this.pool ??= this.openPool();
     this.pool.dispatch(
       {
         path: call.path,
@@ -119,17 +105,41 @@ export class EndpointPool implements Transport {
 
   destroy(reason: Error): Promise<void> {
     // undici forgets connections in the making; left alone they would keep the process alive until they time out.
-    for (const giveUp of this.connecting) giveUp(reason);
+    for (const giveUp of this.connecting ?? []) giveUp(reason);
     this.ended = this.pool?.destroy(reason) ?? Promise.resolve();
     return this.ended;
   }
 
   private openPool(): Pool {
-    const pool = this.makePool();
+    const { endpoint, options, clock, secure } = this;
+    this.context = { wallTime: () => clock.wallTime(), tlsErrorCodes: secure?.errorCodes };
+    this.connecting = new Set();
+    const connector = secure?.connector ?? plainConnector(endpoint, options);
+    const pool = new Pool(originOf(endpoint, secure !== undefined), {
+      connect: connectWithin(connector, options.connectTimeoutMs, clock, this.connecting),
+      connections: options.connections,
+      allowH2: options.h2,
+      ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
+      bodyTimeout: 0,
+      headersTimeout: 0,
+      keepAliveTimeout: options.idleTimeoutMs,
+      ...(options.maxRequestsPerConnection > 0
+        ? { maxRequestsPerClient: options.maxRequestsPerConnection }
+        : undefined),
+    });
     // It refuses what comes after the end, as one does that was used before.
     if (this.ended !== undefined) void pool.close();
     return pool;
   }
+}
+
+function plainConnector({ socketPath }: Endpoint, { h2 }: TransportOptions): Connector {
+  return buildConnector({
+    allowH2: h2,
+    timeout: 0,
+    ...(h2 ? { useH2c: true } : undefined),
+    ...(socketPath === undefined ? undefined : { socketPath }),
+  }) as Connector;
 }
 
 const unused: Transport['stats'] = Object.freeze({ connected: 0, running: 0, pending: 0 });
