@@ -52,11 +52,6 @@ export class EndpointLedger {
     return this.held.has(key);
   }
 
-  /** Whether anything was told since {@link settle}. */
-  get isDirty(): boolean {
-    return this.before.size > 0;
-  }
-
   /** What is shown. */
   *endpoints(): Iterable<Endpoint> {
     yield* this.told.values();
@@ -92,12 +87,12 @@ export class EndpointLedger {
   /**
    * Brings what is shown up to date with what was told.
    *
-   * @param trusting whether what vanished is believed gone, however much it is.
+   * @param isGone whether an endpoint that vanished is believed gone, whatever else vanished.
    */
-  *settle(trusting: boolean): Steps<ShownChange> {
+  *settle(isGone: (key: string) => boolean): Steps<ShownChange> {
     const { before, held: heldBefore } = this;
     this.before = new Map();
-    const held = trusting ? none : yield* this.findHeld(before);
+    const held = yield* this.findHeld(before, isGone);
     const put: Endpoint[] = [];
     const removed: string[] = [];
     let steps = 0;
@@ -114,7 +109,10 @@ export class EndpointLedger {
     return { put, removed };
   }
 
-  private *findHeld(before: ReadonlyMap<string, Endpoint | undefined>): Steps<ReadonlyMap<string, Endpoint>> {
+  private *findHeld(
+    before: ReadonlyMap<string, Endpoint | undefined>,
+    isGone: (key: string) => boolean,
+  ): Steps<ReadonlyMap<string, Endpoint>> {
     const vanished = new Map<string, Endpoint>();
     let announced = 0;
     let steps = 0;
@@ -122,10 +120,10 @@ export class EndpointLedger {
       if (++steps % stepsPerPause === 0) yield;
       if (was?.state !== 'serving') continue;
       const now = this.told.get(key);
-      if (now === undefined) vanished.set(key, was);
-      else if (now.state === 'draining') announced++;
+      if (now === undefined && !isGone(key)) vanished.set(key, was);
+      else if (now?.state !== 'serving') announced++;
     }
-    for (const [key, endpoint] of this.held) if (!before.has(key)) vanished.set(key, endpoint);
+    for (const [key, endpoint] of this.held) if (!before.has(key) && !isGone(key)) vanished.set(key, endpoint);
     const gone = vanished.size === 0 || isBelievable(this.servingShown, this.servingTold + announced);
     return gone ? none : vanished;
   }

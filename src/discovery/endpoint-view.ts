@@ -43,6 +43,9 @@ export interface EndpointViewParts {
   readonly options: EndpointViewOptions;
 }
 
+/** So many refusals are remembered. */
+const maxRefusals = 1_000;
+
 type Judged = (verdict: Verdict) => void;
 
 const accepted: Verdict = Object.freeze({ accepted: true });
@@ -65,6 +68,8 @@ export class EndpointView {
   private isDue = false;
   /** Whether what vanished is believed gone. */
   private trusting = false;
+  /** When endpoints refused a connection last, by key. */
+  private readonly refusals = new Map<string, number>();
   private shownAt = Number.NEGATIVE_INFINITY;
   private holdTimer: Timer | undefined = undefined;
   private coalesceTimer: Timer | undefined = undefined;
@@ -96,9 +101,17 @@ export class EndpointView {
     this.run(() => this.takeAbsence(version));
   }
 
-  /** A connection to an endpoint was refused: if that is held, it has gone, and so have the others. */
+  /**
+   * A connection to an endpoint was refused: if that is held, it has gone, and so have the others. If it vanishes within
+   * {@link EndpointViewOptions.holdMs}, that is no surprise.
+   */
   refused(key: string): void {
-    if (this.ledger.isHeld(key)) this.letGo();
+    if (this.ledger.isHeld(key)) {
+      this.letGo();
+      return;
+    }
+    if (this.refusals.size >= maxRefusals) this.refusals.clear();
+    this.refusals.set(key, this.parts.clock.now());
   }
 
   close(): void {
@@ -148,6 +161,11 @@ export class EndpointView {
     this.version = version;
   }
 
+  private wasRefused(key: string): boolean {
+    const { clock, options } = this.parts;
+    return (this.refusals.get(key) ?? Number.NEGATIVE_INFINITY) >= clock.now() - options.holdMs;
+  }
+
   private letGo(): void {
     this.trusting = true;
     this.isDue = true;
@@ -189,10 +207,11 @@ export class EndpointView {
   }
 
   private *show(): Steps {
-    const { ledger, trusting } = this;
+    const { ledger } = this;
+    const trusting = this.trusting || !this.parts.options.holds;
     this.isDue = false;
     this.trusting = false;
-    const change = yield* ledger.settle(trusting || !this.parts.options.holds);
+    const change = yield* ledger.settle((key) => trusting || this.wasRefused(key));
     this.watchHeld();
     if (this.isAbsent && ledger.heldCount === 0) {
       this.isShown = false;

@@ -26,7 +26,7 @@ class Follower {
 
   tell(change: EndpointChange, trusting = false) {
     finish(this.ledger.take(change));
-    const { put, removed } = finish(this.ledger.settle(trusting));
+    const { put, removed } = finish(this.ledger.settle(() => trusting));
     for (const key of removed) expect(this.shown.delete(key)).toBe(true);
     for (const one of put) this.shown.set(endpointKey(one), one);
     return { put: put.length, removed: removed.length };

@@ -69,7 +69,7 @@ describe('a view of endpoints', () => {
       view.set({ put: range(1_000 + change, 1_001 + change), removed: [] }, '2');
     await clock.advance(10);
     expect(shown.size).toBe(2_000);
-    expect(changes.length - before).toBeLessThanOrEqual(2_000 / 250 + 1);
+    expect(changes.length - before).toBeLessThanOrEqual(2_000 / 100 + 1);
     view.set({ put: [], removed: ['10.0.0.0:80'] }, '3');
     await clock.advance(20);
     view.set({ put: [], removed: ['10.0.0.1:80'] }, '4');
@@ -137,6 +137,27 @@ describe('a view of endpoints', () => {
     view.refused('10.0.0.5:80');
     expect(shown.size).toBe(2);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('does not hold what has refused a connection within the time of a hold', async () => {
+    const { view, shown, clock } = openView();
+    view.set({ full: range(0, 8) }, '1');
+    view.refused('10.0.0.7:80');
+    await clock.advance(30_001);
+    view.refused('10.0.0.6:80');
+    await clock.advance(30_000);
+    view.set({ full: range(0, 2) }, '2');
+    expect([...shown.keys()].map((key) => key.slice(7))).toEqual([
+      '0:80',
+      '1:80',
+      '2:80',
+      '3:80',
+      '4:80',
+      '5:80',
+      '7:80',
+    ]);
+    await clock.advance(30_000);
+    expect(shown.size).toBe(2);
   });
 
   it('holds all of them when the registry says that it has no such service', async () => {
