@@ -47,6 +47,11 @@ export class EndpointLedger {
     return this.held.size;
   }
 
+  /** Whether what was told has an endpoint that is not draining. */
+  get hasServing(): boolean {
+    return this.servingTold > 0;
+  }
+
   /** Whether an endpoint is shown although it has vanished. */
   isHeld(key: string): boolean {
     return this.held.has(key);
@@ -115,17 +120,22 @@ export class EndpointLedger {
   ): Steps<ReadonlyMap<string, Endpoint>> {
     const vanished = new Map<string, Endpoint>();
     let announced = 0;
+    let gone = 0;
+    const vanish = (key: string, endpoint: Endpoint) => {
+      if (isGone(key)) gone++;
+      else vanished.set(key, endpoint);
+    };
     let steps = 0;
     for (const [key, was] of before) {
       if (++steps % stepsPerPause === 0) yield;
       if (was?.state !== 'serving') continue;
       const now = this.told.get(key);
-      if (now === undefined && !isGone(key)) vanished.set(key, was);
-      else if (now?.state !== 'serving') announced++;
+      if (now?.state === 'draining') announced++;
+      else if (now === undefined) vanish(key, was);
     }
-    for (const [key, endpoint] of this.held) if (!before.has(key) && !isGone(key)) vanished.set(key, endpoint);
-    const gone = vanished.size === 0 || isBelievable(this.servingShown, this.servingTold + announced);
-    return gone ? none : vanished;
+    for (const [key, endpoint] of this.held) if (!before.has(key)) vanish(key, endpoint);
+    if (vanished.size === 0) return none;
+    return isBelievable(this.servingShown - gone, this.servingTold + announced) ? none : vanished;
   }
 
   private *replace(endpoints: ReadonlyMap<string, Endpoint>): Steps {

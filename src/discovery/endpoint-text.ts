@@ -2,8 +2,8 @@
  * How does an endpoint look where it is kept as text, as a value of etcd or in a snapshot? As JSON with the field names
  * of the mesh document; what has its default is left out.
  */
-import { addressForms, type Endpoint, endpointKey, makeEndpoint, parseAddress } from '../core/endpoint.ts';
-import { endpointProblem } from './read-endpoints.ts';
+import { addressForms, type Endpoint, endpointKey, parseAddress } from '../core/endpoint.ts';
+import { readEndpoint } from './read-endpoint.ts';
 
 /** `{"address":"10.0.0.1:80","labels":{"version":"v1"},"locality":"eu/eu-1/a","weight":3,"state":"draining"}` */
 export function endpointText(endpoint: Endpoint): string {
@@ -37,5 +37,5 @@ export function endpointOfText(text: string): Endpoint | string {
     ...(weight === undefined ? undefined : { weight }),
     ...(state === undefined ? undefined : { state }),
   };
-  return endpointProblem(given) ?? makeEndpoint(given);
+  return readEndpoint(given);
 }

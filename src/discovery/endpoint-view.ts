@@ -71,6 +71,7 @@ export class EndpointView {
   /** When endpoints refused a connection last, by key. */
   private readonly refusals = new Map<string, number>();
   private shownAt = Number.NEGATIVE_INFINITY;
+  private heldSince = Number.POSITIVE_INFINITY;
   private holdTimer: Timer | undefined = undefined;
   private coalesceTimer: Timer | undefined = undefined;
   private closed = false;
@@ -102,16 +103,16 @@ export class EndpointView {
   }
 
   /**
-   * A connection to an endpoint was refused: if that is held, it has gone, and so have the others. If it vanishes within
-   * {@link EndpointViewOptions.holdMs}, that is no surprise.
+   * A connection to an endpoint was refused. If that is held, it has gone, and so have the others; unless the registry
+   * names nobody else: then they are held on. If it vanishes within {@link EndpointViewOptions.holdMs}, that is no surprise.
    */
   refused(key: string): void {
-    if (this.ledger.isHeld(key)) {
-      this.letGo();
-      return;
-    }
     if (this.refusals.size >= maxRefusals) this.refusals.clear();
     this.refusals.set(key, this.parts.clock.now());
+    if (!this.ledger.isHeld(key)) return;
+    this.trusting = this.ledger.hasServing;
+    this.isDue = true;
+    this.run();
   }
 
   close(): void {
@@ -161,9 +162,11 @@ export class EndpointView {
     this.version = version;
   }
 
+  /** Where nobody is left, one that came back after a refusal may be the only one: then only those of the hold count. */
   private wasRefused(key: string): boolean {
     const { clock, options } = this.parts;
-    return (this.refusals.get(key) ?? Number.NEGATIVE_INFINITY) >= clock.now() - options.holdMs;
+    const since = this.ledger.hasServing ? clock.now() - options.holdMs : this.heldSince;
+    return (this.refusals.get(key) ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
   private letGo(): void {
@@ -239,8 +242,11 @@ export class EndpointView {
   private watchHeld(): void {
     const { clock, options, name, sink } = this.parts;
     const { heldCount, size } = this.ledger;
-    if (heldCount === 0) this.stopTimer('holdTimer');
-    else if (this.holdTimer === undefined) {
+    if (heldCount === 0) {
+      this.heldSince = Number.POSITIVE_INFINITY;
+      this.stopTimer('holdTimer');
+    } else if (this.holdTimer === undefined) {
+      this.heldSince = clock.now();
       const message = `${name}: ${heldCount} of ${size} endpoints vanished at once; they are kept for ${options.holdMs} ms, or until one refuses a connection`;
       sink.failed(new MeshError('INMESH_REGISTRY', message));
       this.holdTimer = clock.setBackgroundTimer(() => {

@@ -5,10 +5,14 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import { DnsRegistry } from './dns-registry.ts';
+import { openConsul } from './consul-registry.ts';
+import { DnsRegistry, dnsRecords } from './dns-registry.ts';
+import { openEtcd } from './etcd-registry.ts';
 import { FileRegistry } from './file-registry.ts';
 import { MemoryRegistry } from './memory-registry.ts';
+import { openKubernetes } from './open-kubernetes.ts';
 import type { Registry } from './registry.ts';
+import { parseParameters } from './registry-address.ts';
 
 /** What drivers get from the mesh. */
 export interface RegistryParts {
@@ -22,13 +26,17 @@ export interface RegistryParts {
 const drivers: ReadonlyMap<string, (rest: string, parts: RegistryParts) => Registry> = new Map([
   ['file', openFile],
   ['dns', openDns],
+  ['consul', openConsul],
+  ['etcd', openEtcd],
+  ['kubernetes', openKubernetes],
 ]);
 
 /**
  * Opens the registry that an option names.
  *
  * @param registry `file:./mesh.yaml` (`file:./a.yaml,./b.yaml`, `file:./folder`, `file:///etc/mesh.yaml`), `dns:`,
- * `dns://127.0.0.1:5353`, a document, or a registry, which is given back.
+ * `dns://127.0.0.1:5353`, `dns:?records=srv`, `consul://127.0.0.1:8500`, `etcd://127.0.0.1:2379`, `kubernetes:`, a
+ * document, or a registry, which is given back.
  * @throws MeshError `INMESH_OPTION` for an unknown scheme and for what is none of these.
  */
 export function openRegistry(registry: string | object, parts: RegistryParts): Registry {
@@ -96,9 +104,17 @@ function absolutePath(path: string): string {
 }
 
 function openDns(rest: string, parts: RegistryParts): Registry {
-  const server = /^\/\/([^/]+)\/?$/.exec(rest)?.[1];
-  if (server === undefined && rest !== '') {
-    throw new MeshError('INMESH_OPTION', `option registry: dns:${rest}; allowed: dns: or dns://127.0.0.1:53`);
+  const [matched, server, query = ''] = /^(?:\/\/([^/?]+)\/?)?(?:\?(.*))?$/s.exec(rest) ?? [];
+  const example = 'dns: or dns://127.0.0.1:53, with ?records=srv for service records';
+  if (matched === undefined) {
+    throw new MeshError('INMESH_OPTION', `option registry: dns:${rest}; allowed: ${example}`);
   }
-  return new DnsRegistry({ ...parts, server });
+  const parameters = parseParameters(query, { scheme: 'dns', defaultPort: 53, parameters: ['records'], example });
+  const given = parameters.get('records') ?? 'address';
+  const records = dnsRecords.find((known) => known === given);
+  if (records === undefined) {
+    const allowed = dnsRecords.join(', ');
+    throw new MeshError('INMESH_OPTION', `option registry: dns: records is ${given}; allowed: ${allowed}`);
+  }
+  return new DnsRegistry({ ...parts, server, records });
 }

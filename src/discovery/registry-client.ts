@@ -43,6 +43,8 @@ export interface RegistryRequest {
 
 /** A reply that has come whole. */
 export interface RegistryReply {
+  /** The server that gave it, as in {@link RegistryClientOptions.hosts}. */
+  readonly host: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
@@ -50,6 +52,7 @@ export interface RegistryReply {
 
 /** A reply that comes in parts. */
 export interface RegistryStream {
+  readonly host: string;
   readonly status: number;
   readonly headers: RegistryReply['headers'];
   /** Ends with the reply; throws when it breaks. Leaving the loop ends the reply. */
@@ -80,8 +83,8 @@ export class RegistryClient {
    * @throws MeshError `INMESH_REGISTRY` when there is none in time; the reason of `signal` when that is aborted.
    */
   async send(request: RegistryRequest): Promise<RegistryReply> {
-    return this.within(request, async (signal) => {
-      const { status, headers, body } = await this.start(request, signal);
+    return this.within(request, async (signal, asked) => {
+      const { body, ...head } = await this.start(request, signal, asked);
       const parts: Buffer[] = [];
       let size = 0;
       for await (const part of body) {
@@ -89,7 +92,7 @@ export class RegistryClient {
         if (size > maxTextBytes) throw new Error(`the reply has more than ${maxTextBytes} bytes`);
         parts.push(part);
       }
-      return { status, headers, text: Buffer.concat(parts).toString('utf8') };
+      return { ...head, text: Buffer.concat(parts).toString('utf8') };
     });
   }
 
@@ -105,10 +108,10 @@ export class RegistryClient {
     signal?.addEventListener('abort', abort, { once: true });
     const end = () => signal?.removeEventListener('abort', abort);
     try {
-      const reply = await this.within(request, (timed) => {
+      const reply = await this.within(request, (timed, asked) => {
         const late = () => controller.abort(timed.reason);
         timed.addEventListener('abort', late, { once: true });
-        return this.start(request, controller.signal).finally(() => timed.removeEventListener('abort', late));
+        return this.start(request, controller.signal, asked).finally(() => timed.removeEventListener('abort', late));
       });
       return { ...reply, body: this.told(reply.body, request, end) };
     } catch (error) {
@@ -117,9 +120,15 @@ export class RegistryClient {
     }
   }
 
-  /** The next request goes to the next server. */
-  rotate(): void {
-    this.preferred = (this.preferred + 1) % this.options.hosts.length;
+  /**
+   * The next request goes to the next server.
+   *
+   * @param from only when it would go to this one: of the requests that fail at one server, the first turns away from it.
+   */
+  rotate(from?: string): void {
+    const { hosts } = this.options;
+    if (from !== undefined && from !== hosts[this.preferred]) return;
+    this.preferred = (this.preferred + 1) % hosts.length;
   }
 
   /** Ends everything under way. */
@@ -130,11 +139,17 @@ export class RegistryClient {
   }
 
   /** The first server from the preferred one on that a connection can be made to. */
-  private async start(request: RegistryRequest, signal: AbortSignal): Promise<RegistryStream> {
+  private async start(
+    request: RegistryRequest,
+    signal: AbortSignal,
+    asked: (host: string) => void,
+  ): Promise<RegistryStream> {
     const { hosts, headers } = this.options;
     const own = await headers?.();
+    const first = this.preferred;
     for (let tries = 1; ; tries++) {
-      const host = hosts[this.preferred] as string;
+      const host = hosts[(first + tries - 1) % hosts.length] as string;
+      asked(host);
       try {
         const { method, path, body } = request;
         const reply = await this.pool(host).request({
@@ -150,17 +165,20 @@ export class RegistryClient {
           },
           ...(body === undefined ? undefined : { body }),
         });
-        return { status: reply.statusCode, headers: reply.headers, body: reply.body };
+        return { host, status: reply.statusCode, headers: reply.headers, body: reply.body };
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        this.rotate();
+        this.rotate(host);
         if (!isConnectError(error) || tries >= hosts.length) throw error;
       }
     }
   }
 
   /** Bounds `run` by the time of `request`, and names what fails. */
-  private async within<T>(request: RegistryRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  private async within<T>(
+    request: RegistryRequest,
+    run: (signal: AbortSignal, asked: (host: string) => void) => Promise<T>,
+  ): Promise<T> {
     const { clock, name } = this.options;
     const { timeoutMs = defaultTimeoutMs, signal, background = false } = request;
     if (this.closed) throw new MeshError('INMESH_CLOSED', `${name}: the registry is closed`);
@@ -170,12 +188,16 @@ export class RegistryClient {
     const timer = background ? clock.setBackgroundTimer(late, timeoutMs) : clock.setTimer(late, timeoutMs);
     const abort = () => controller.abort(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
+    let last: string | undefined;
+    const asked = (host: string) => {
+      last = host;
+    };
     try {
-      return await run(controller.signal);
+      return await run(controller.signal, asked);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       // A server that stopped answering is not the one to ask next.
-      if (controller.signal.aborted) this.rotate();
+      if (controller.signal.aborted) this.rotate(last);
       throw this.named(error, request);
     } finally {
       clock.clearTimer(timer);

@@ -61,14 +61,16 @@ export class SteadyRegistry {
     const recall = () => {
       if (isTold || known === undefined || this.runsOnSnapshot) return;
       this.runsOnSnapshot = true;
-      void sink.set(known.documents, known.version);
+      if (known.documents.length > 0) void sink.set(known.documents, known.version);
+      else sink.absent(known.version);
     };
     return this.watched(recall, (end) =>
       (this.inner.watchDocuments as NonNullable<Registry['watchDocuments']>)(
         end({
           set: async (documents, version) => {
             // If this one is bad, that one is the last good one.
-            if (!isTold && known !== undefined && !this.runsOnSnapshot) void sink.set(known.documents, known.version);
+            const isKnown = known !== undefined && known.documents.length > 0;
+            if (!isTold && isKnown && !this.runsOnSnapshot) void sink.set(known.documents, known.version);
             isTold = true;
             this.runsOnSnapshot = false;
             const verdict = await sink.set(documents, version);
@@ -80,7 +82,8 @@ export class SteadyRegistry {
           },
           absent: (version) => {
             const mayVanish = this.inner.isDeliberate === true;
-            if (!mayVanish && (isTold ? lastKnown.documents !== undefined : this.runsOnSnapshot)) {
+            const had = (lastKnown.documents?.documents.length ?? 0) > 0;
+            if (!mayVanish && had && (isTold || this.runsOnSnapshot)) {
               sink.failed(
                 new MeshError(
                   'INMESH_REGISTRY',
@@ -90,7 +93,9 @@ export class SteadyRegistry {
               return;
             }
             isTold = true;
-            lastKnown.documents = undefined;
+            this.runsOnSnapshot = false;
+            lastKnown.documents = { version, documents: [] };
+            lastKnown.changed();
             sink.absent(version);
           },
           failed: (error) => {

@@ -160,6 +160,20 @@ describe('a view of endpoints', () => {
     expect(shown.size).toBe(2);
   });
 
+  it('lets go of none but those that refuse while the registry names nobody', async () => {
+    const { view, shown, absences, clock } = openView();
+    view.set({ full: range(0, 6) }, '1');
+    view.refused('10.0.0.1:80');
+    await clock.advance(1);
+    view.set({ full: [] }, '2');
+    expect(shown.size).toBe(6);
+    view.refused('10.0.0.2:80');
+    expect([...shown.keys()].map((key) => key.slice(7))).toEqual(['0:80', '1:80', '3:80', '4:80', '5:80']);
+    view.set({ full: range(0, 1) }, '3');
+    view.refused('10.0.0.4:80');
+    expect([[...shown.keys()], absences()]).toEqual([['10.0.0.0:80'], 0]);
+  });
+
   it('holds all of them when the registry says that it has no such service', async () => {
     const { view, shown, absences, clock } = openView();
     view.set({ full: range(0, 2) }, '1');

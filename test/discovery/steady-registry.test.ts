@@ -132,6 +132,16 @@ describe('a process that starts while its registry is down', () => {
     expect(now.listener.told).toEqual(['7: good', '8: bad']);
   });
 
+  it('needs no documents when there were none', async () => {
+    const before = await open();
+    watchDocuments(before).absent('3');
+    await before.registry.close();
+    const now = await open();
+    watchDocuments(now).failed(new Error('down'));
+    expect(now.listener.told).toEqual(['absent', 'failed: down']);
+    expect(now.registry.runsOnSnapshot).toBe(true);
+  });
+
   it('believes a registry that answers, also when it has nothing', async () => {
     await runBefore();
     const now = await open();

@@ -1,0 +1,107 @@
+/**
+ * Where in Consul are the documents? Under `<prefix>/documents/`, each key one of them. While there are none, Consul's
+ * own configuration entries are the one document (`consul-config-entries.ts`); the first key takes their place, so that
+ * nobody has to know how the two would add up.
+ */
+import { type ConsulAnswer, keyPath } from './consul-client.ts';
+import { type ConsulEntriesOptions, ConsulEntriesWatch } from './consul-entries-watch.ts';
+import { readConsulKey } from './consul-keys.ts';
+import { pollConsul } from './consul-poll.ts';
+import type { ConsulReports } from './consul-reports.ts';
+import { LoopTurns } from './loop-turns.ts';
+import type { RawDocument, Sink, Watch } from './registry.ts';
+
+/** What a watch of documents works with. */
+export interface ConsulDocumentsOptions extends ConsulEntriesOptions {
+  /** Where the verdicts go; undefined for a tool. */
+  readonly reports: ConsulReports | undefined;
+}
+
+/** Watches the documents. */
+export class ConsulDocuments implements Watch {
+  private readonly options: ConsulDocumentsOptions;
+  private readonly sink: Sink<readonly RawDocument[]>;
+  private readonly keys: Watch;
+  /** Open while there are no keys. */
+  private entries: ConsulEntriesWatch | undefined;
+  /** What was told last; none for that there is nothing, undefined before the first and after a failure. */
+  private told: readonly RawDocument[] | undefined;
+  private judging: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(options: ConsulDocumentsOptions, sink: Sink<readonly RawDocument[]>) {
+    const { prefix } = options.client.settings;
+    const path = `${prefix}/documents/`;
+    this.options = options;
+    this.sink = sink;
+    this.keys = pollConsul({
+      ...options,
+      question: { path: keyPath(path), query: { recurse: '' }, what: `key ${path}` },
+      take: (answer, signal) => this.takeKeys(answer, signal),
+      failed: (error) => this.failed(error),
+    });
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.keys.close();
+    this.entries?.close();
+  }
+
+  private async takeKeys({ elements, index }: ConsulAnswer, signal: AbortSignal): Promise<void> {
+    const { clock, client } = this.options;
+    const turns = new LoopTurns(clock);
+    const documents: RawDocument[] = [];
+    for await (const element of elements) {
+      const found = readConsulKey(element);
+      if (found !== undefined) documents.push({ name: `${client.settings.root}/${found.key}`, text: found.text });
+      if (turns.due) await turns.turn();
+    }
+    signal.throwIfAborted();
+    if (documents.length > 0) {
+      this.entries?.close();
+      this.entries = undefined;
+      this.tell(documents, String(index));
+      return;
+    }
+    if (this.entries !== undefined) {
+      this.entries.repeat();
+      return;
+    }
+    this.entries = new ConsulEntriesWatch(this.options, {
+      changed: (document, version) => this.tell(document === undefined ? [] : [document], version),
+      failed: (error) => this.failed(error),
+    });
+  }
+
+  private tell(documents: readonly RawDocument[], version: string): void {
+    if (this.closed || sameDocuments(this.told, documents)) return;
+    this.told = documents;
+    if (documents.length === 0) {
+      this.sink.absent(version);
+      return;
+    }
+    const verdict = this.sink.set(documents, version);
+    const { reports } = this.options;
+    if (reports === undefined) return;
+    // Reports follow each other as the versions do, however long each was judged.
+    this.judging = this.judging.then(async () => reports.report(version, await verdict));
+  }
+
+  private failed(error: Error): void {
+    if (this.closed) return;
+    this.told = undefined;
+    this.sink.failed(error);
+  }
+}
+
+function sameDocuments(before: readonly RawDocument[] | undefined, now: readonly RawDocument[]): boolean {
+  return (
+    before?.length === now.length &&
+    now.every(({ name, text, value }, at) => {
+      const former = before[at];
+      return former?.name === name && former.text === text && former.value === value;
+    })
+  );
+}
