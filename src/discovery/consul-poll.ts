@@ -42,7 +42,9 @@ export function pollConsul({ client, clock, random, backoff, question, take, fai
       const delayMs = pace.next(clock.now());
       if (delayMs > 0) await backgroundWait(clock, delayMs, signal);
       const answered = await client.query(question, index, signal, async (answer) => {
+        const startedAt = clock.now();
         await take(answer, signal);
+        pace.answered(clock.now() - startedAt);
         return answer.index;
       });
       index = nextIndex(index, answered);
