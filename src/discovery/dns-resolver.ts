@@ -18,10 +18,21 @@ export interface AddressRecord {
   readonly ttl: number;
 }
 
+/** A service record, as `resolveSrv` gives it: without a time to live, which Node does not tell of these. */
+export interface ServiceRecord {
+  /** The host; empty when the service is decidedly not available (RFC 2782 writes a dot). */
+  readonly name: string;
+  readonly port: number;
+  /** Hosts of a higher number are for when none of a lower one is left. */
+  readonly priority: number;
+  readonly weight: number;
+}
+
 /** What is needed of `node:dns`. Each rejects with an error that has Node's `code` (`ENOTFOUND`, `ESERVFAIL`, …). */
 export interface DnsClient {
   resolve4(name: string): Promise<readonly AddressRecord[]>;
   resolve6(name: string): Promise<readonly AddressRecord[]>;
+  resolveSrv(name: string): Promise<readonly ServiceRecord[]>;
   /** Of the system; without time to live. Undefined for a client of one given server. */
   readonly lookup: ((name: string) => Promise<readonly string[]>) | undefined;
   /** Ends the queries that are on their way. */
@@ -45,6 +56,7 @@ export function systemDnsClient(server: string | undefined): DnsClient {
   return {
     resolve4: (name) => resolver.resolve4(name, { ttl: true }),
     resolve6: (name) => resolver.resolve6(name, { ttl: true }),
+    resolveSrv: (name) => resolver.resolveSrv(name),
     lookup: server === undefined ? lookupAll : undefined,
     cancel: () => resolver.cancel(),
   };
@@ -92,6 +104,7 @@ function resolutionOf(records: readonly AddressRecord[]): Resolution {
   };
 }
 
-function isNegative(error: unknown): boolean {
+/** Whether a server said that there is no such record, rather than nothing. */
+export function isNegative(error: unknown): boolean {
   return negativeCodes.has((error as { code?: unknown }).code);
 }

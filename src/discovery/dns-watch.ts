@@ -3,16 +3,19 @@
  * servers give a time to live of 0. While no answer comes, the last addresses stay and the waits grow.
  */
 import type { Clock, Timer } from '../core/clock.ts';
-import { type Endpoint, makeEndpoint } from '../core/endpoint.ts';
+import { type Endpoint, endpointKey } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import { type DnsClient, type Resolution, resolveName } from './dns-resolver.ts';
+import type { DnsAnswer } from './dns-answer.ts';
 import { ReconnectDelay, type ReconnectOptions } from './reconnect-delay.ts';
 import type { EndpointChange, Sink, Watch } from './registry.ts';
 
 /** When names are resolved again. */
 export interface DnsWatchOptions extends ReconnectOptions {
-  /** A shorter time to live counts as this, in ms; so does a name that does not exist. Default 5,000. */
+  /**
+   * A shorter time to live counts as this, in ms; so does a name that does not exist, and a service record, whose time
+   * to live Node does not tell. Default 5,000.
+   */
   readonly minTtlMs: number;
   /** How long addresses without a time to live (`/etc/hosts`) count, in ms. Default 30,000. */
   readonly lookupTtlMs: number;
@@ -27,29 +30,27 @@ export const dnsWatchDefaults: DnsWatchOptions = Object.freeze({
 
 /** What a watch works with. */
 export interface DnsWatchParts {
-  readonly client: DnsClient;
+  /** For error messages. */
+  readonly name: string;
+  readonly sink: Sink<EndpointChange>;
+  /** Asks; rejects when no server can tell. */
+  readonly ask: () => Promise<DnsAnswer>;
   readonly clock: Clock;
   readonly random: Random;
   readonly options: DnsWatchOptions;
 }
 
-/** Resolves one name again and again, and tells a sink when its addresses change. */
+/** Resolves one name again and again, and tells a sink when its endpoints change. */
 export class DnsWatch implements Watch {
-  private readonly host: string;
-  private readonly port: number;
-  private readonly sink: Sink<EndpointChange>;
   private readonly parts: DnsWatchParts;
   private timer: Timer | undefined;
   private readonly delay: ReconnectDelay;
   private version = 0;
-  /** The addresses that were told last; undefined before the first, and after an error. */
+  /** The endpoints that were told last; undefined before the first, and after an error. */
   private told: string | undefined;
   private closed = false;
 
-  constructor(host: string, port: number, sink: Sink<EndpointChange>, parts: DnsWatchParts) {
-    this.host = host;
-    this.port = port;
-    this.sink = sink;
+  constructor(parts: DnsWatchParts) {
     this.parts = parts;
     this.delay = new ReconnectDelay(parts.random, parts.options);
     void this.resolve();
@@ -61,7 +62,7 @@ export class DnsWatch implements Watch {
   }
 
   private async resolve(): Promise<void> {
-    const result = await resolveName(this.parts.client, this.host).catch((error: Error) => error);
+    const result = await this.parts.ask().catch((error: Error) => error);
     if (this.closed) return;
     const delayMs = result instanceof Error ? this.failed(result) : this.resolved(result);
     // The sink may have closed the watch.
@@ -69,32 +70,35 @@ export class DnsWatch implements Watch {
     this.timer = this.parts.clock.setBackgroundTimer(() => void this.resolve(), delayMs);
   }
 
-  private resolved({ addresses, ttlSeconds }: Resolution): number {
+  private resolved({ endpoints, ttlSeconds }: DnsAnswer): number {
     const { minTtlMs, lookupTtlMs } = this.parts.options;
     this.delay.reset();
-    const found = addresses.join();
+    const found = endpoints.map(signature).sort().join();
     if (found !== this.told) {
       this.told = found;
       this.version++;
-      this.tell(addresses);
+      this.tell(endpoints);
     }
-    if (addresses.length === 0) return minTtlMs;
+    if (endpoints.length === 0) return minTtlMs;
     return Math.max(minTtlMs, ttlSeconds === undefined ? lookupTtlMs : ttlSeconds * 1000);
   }
 
-  private tell(addresses: readonly string[]): void {
+  private tell(full: readonly Endpoint[]): void {
+    const { sink } = this.parts;
     const version = String(this.version);
-    if (addresses.length === 0) {
-      this.sink.absent(version);
-      return;
-    }
-    const full: Endpoint[] = addresses.map((host) => makeEndpoint({ host, port: this.port }));
-    void this.sink.set({ full }, version);
+    if (full.length === 0) sink.absent(version);
+    else void sink.set({ full }, version);
   }
 
   private failed(cause: Error): number {
     this.told = undefined;
-    this.sink.failed(new MeshError('INMESH_REGISTRY', `${this.host} cannot be resolved: ${cause.message}`, { cause }));
+    const { name, sink } = this.parts;
+    sink.failed(new MeshError('INMESH_REGISTRY', `${name} cannot be resolved: ${cause.message}`, { cause }));
     return this.delay.next();
   }
+}
+
+/** All of an endpoint that DNS may change. */
+function signature({ host, port, weight, labels }: Endpoint): string {
+  return `${endpointKey({ host, port })}*${weight}/${labels.priority ?? ''}`;
 }

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { createMesh } from '../../src/adapters/create-mesh.ts';
+import { systemClock } from '../../src/core/clock.ts';
 import { endpointKey } from '../../src/core/endpoint.ts';
 import { isMeshError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import { DnsRegistry } from '../../src/discovery/dns-registry.ts';
-import type { AddressRecord, DnsClient } from '../../src/discovery/dns-resolver.ts';
+import { type DnsRecords, DnsRegistry } from '../../src/discovery/dns-registry.ts';
+import type { AddressRecord, DnsClient, ServiceRecord } from '../../src/discovery/dns-resolver.ts';
 import { systemDnsClient } from '../../src/discovery/dns-resolver.ts';
 import type { EndpointChange, Sink, Watch } from '../../src/discovery/registry.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
@@ -18,12 +22,22 @@ class FakeDns implements DnsClient {
   a: readonly AddressRecord[] | string = 'ENOTFOUND';
   aaaa: readonly AddressRecord[] | string = 'ENODATA';
   hosts: readonly string[] | string = 'ENOTFOUND';
+  srv: readonly ServiceRecord[] | string = 'ENODATA';
+  /** The A records of targets; other names have {@link a}. */
+  readonly targets = new Map<string, readonly AddressRecord[] | string>();
+  readonly names: string[] = [];
   queries = 0;
   cancelled = false;
 
-  async resolve4(): Promise<readonly AddressRecord[]> {
+  async resolve4(name: string): Promise<readonly AddressRecord[]> {
     this.queries++;
-    return this.answer(this.a);
+    this.names.push(name);
+    return this.answer(this.targets.get(name) ?? this.a);
+  }
+
+  async resolveSrv(name: string): Promise<readonly ServiceRecord[]> {
+    this.names.push(`SRV ${name}`);
+    return this.answer(this.srv);
   }
 
   async resolve6(): Promise<readonly AddressRecord[]> {
@@ -68,6 +82,39 @@ registryContract('DnsRegistry', async () => {
   };
 });
 
+registryContract('DnsRegistry of service records', async () => {
+  const [client, clock] = [new FakeDns(), new VirtualClock()];
+  const registry = new DnsRegistry({ client, clock, random: seededRandom(1) });
+  return {
+    registry,
+    weights: true,
+    watch: (sink) =>
+      registry.watchEndpoints('_http._tcp.reviews', {
+        set: (change, version) => {
+          const endpoints = 'full' in change ? change.full : change.put;
+          const addresses = endpoints.map((one) => endpointKey(one) + (one.weight === 1 ? '' : `*${one.weight}`));
+          return sink.set(addresses, version);
+        },
+        absent: (version) => sink.absent(version),
+        failed: (error) => sink.failed(error),
+      }),
+    publish: async (addresses) => {
+      client.targets.clear();
+      client.srv = addresses.map((text, index) => {
+        const [address = '', weight = '1'] = text.split('*');
+        const [host = '', port] = address.split(':');
+        client.targets.set(`n${index}`, [{ address: host, ttl: 60 }]);
+        return { name: `n${index}`, port: Number(port), priority: 1, weight: Number(weight) };
+      });
+    },
+    publishNonsense: async () => {
+      client.srv = 'ESERVFAIL';
+    },
+    tick: () => clock.advance(5_000),
+    dispose: async () => {},
+  };
+});
+
 interface Setup {
   readonly client: FakeDns;
   readonly clock: VirtualClock;
@@ -77,10 +124,10 @@ interface Setup {
   readonly watch: Watch;
 }
 
-function setup(service: string, prepare: (client: FakeDns) => void = () => {}): Setup {
+function setup(service: string, prepare: (client: FakeDns) => void = () => {}, records?: DnsRecords): Setup {
   const [client, clock, told] = [new FakeDns(), new VirtualClock(), [] as string[]];
   prepare(client);
-  const registry = new DnsRegistry({ client, clock, random: seededRandom(1) });
+  const registry = new DnsRegistry({ client, clock, random: seededRandom(1), records });
   const sink: Sink<EndpointChange> = {
     set: (change) => {
       told.push(addressesOf(change).join());
@@ -217,6 +264,204 @@ describe('DnsRegistry', () => {
       expect(new DnsRegistry({ ...parts, server }).name).toBe(`dns://${server}`);
     }
     expect(() => new DnsRegistry({ ...parts, server: 'dns.example:53' })).toThrow('DNS server dns.example:53');
+  });
+});
+
+/** A service record of the first priority. */
+function record(name: string, parts: Partial<ServiceRecord> = {}): ServiceRecord {
+  return { name, port: 8080, priority: 1, weight: 1, ...parts };
+}
+
+describe('DnsRegistry with service records', () => {
+  /** What the records make: `address*weight`, with the priority where there is one. */
+  async function endpointsOf(
+    srv: readonly ServiceRecord[] | string,
+    targets: Readonly<Record<string, readonly string[] | string>>,
+  ): Promise<readonly string[] | string> {
+    const [client, clock] = [new FakeDns(), new VirtualClock()];
+    client.a = 'ENOTFOUND';
+    client.srv = srv;
+    for (const [name, addresses] of Object.entries(targets)) {
+      const records = typeof addresses === 'string' ? addresses : addresses.map((address) => ({ address, ttl: 60 }));
+      client.targets.set(name, records);
+    }
+    const registry = new DnsRegistry({ client, clock, random: seededRandom(1) });
+    const told: (readonly string[] | string)[] = [];
+    registry.watchEndpoints('_http._tcp.reviews', {
+      set: (change) => {
+        const endpoints = 'full' in change ? change.full : [];
+        told.push(
+          endpoints.map(({ labels, weight, ...rest }) => {
+            const priority = labels.priority === undefined ? '' : ` of ${labels.priority}`;
+            return `${endpointKey(rest)}*${weight}${priority}`;
+          }),
+        );
+        return { accepted: true };
+      },
+      absent: () => told.push('absent'),
+      failed: (error) => told.push(error.message),
+    });
+    await clock.advance(0);
+    await registry.close();
+    expect(told).toHaveLength(1);
+    return told[0] as readonly string[] | string;
+  }
+
+  it('gives each address of a target the port and weight of its record', async () => {
+    const records = [record('a', { weight: 3 }), record('b', { port: 81 })];
+    expect(await endpointsOf(records, { a: ['10.0.0.2', '10.0.0.1'], b: ['10.0.0.3'] })).toEqual([
+      '10.0.0.1:8080*3',
+      '10.0.0.2:8080*3',
+      '10.0.0.3:81*1',
+    ]);
+  });
+
+  it('takes a weight of 0 for the least share, and all of 0 for equal ones', async () => {
+    const addresses = { a: ['10.0.0.1'], b: ['10.0.0.2'] };
+    expect(await endpointsOf([record('a', { weight: 0 }), record('b', { weight: 5 })], addresses)).toEqual([
+      '10.0.0.1:8080*1',
+      '10.0.0.2:8080*5',
+    ]);
+    expect(await endpointsOf([record('a', { weight: 0 }), record('b', { weight: 0 })], addresses)).toEqual([
+      '10.0.0.1:8080*1',
+      '10.0.0.2:8080*1',
+    ]);
+  });
+
+  it('lets records of a higher priority number stand by', async () => {
+    const records = [
+      record('c', { priority: 20, weight: 9 }),
+      record('a', { priority: 5 }),
+      record('b', { priority: 20 }),
+    ];
+    const addresses = { a: ['10.0.0.1'], b: ['10.0.0.2'], c: ['10.0.0.3'] };
+    expect(await endpointsOf(records, addresses)).toEqual([
+      '10.0.0.1:8080*1 of 5',
+      '10.0.0.3:8080*0 of 20',
+      '10.0.0.2:8080*0 of 20',
+    ]);
+    // The first do not resolve.
+    expect(await endpointsOf(records, { b: ['10.0.0.2'], c: ['10.0.0.3'] })).toEqual([
+      '10.0.0.3:8080*9 of 20',
+      '10.0.0.2:8080*1 of 20',
+    ]);
+  });
+
+  it('adds up the weights of records that name one address, and keeps the first priority of it', async () => {
+    const records = [record('a', { weight: 2 }), record('b', { weight: 3 }), record('a', { priority: 2 })];
+    expect(await endpointsOf(records, { a: ['10.0.0.1'], b: ['10.0.0.1'] })).toEqual(['10.0.0.1:8080*5 of 1']);
+  });
+
+  it('leaves out a target that does not resolve, and fails when that is all of them', async () => {
+    expect(await endpointsOf([record('a'), record('b')], { a: 'ESERVFAIL', b: ['10.0.0.2'] })).toEqual([
+      '10.0.0.2:8080*1',
+    ]);
+    expect(await endpointsOf([record('a'), record('b')], { a: 'ESERVFAIL' })).toBe(
+      '_http._tcp.reviews cannot be resolved: query ESERVFAIL',
+    );
+    expect(await endpointsOf([record('a')], {})).toBe('absent');
+  });
+
+  it('is absent without records, and with the target that says so', async () => {
+    expect(await endpointsOf('ENOTFOUND', {})).toBe('absent');
+    expect(await endpointsOf([], {})).toBe('absent');
+    expect(await endpointsOf([record('')], {})).toBe('absent');
+    expect(await endpointsOf([record('.')], {})).toBe('absent');
+    expect(await endpointsOf('ETIMEOUT', {})).toBe('_http._tcp.reviews cannot be resolved: query ETIMEOUT');
+  });
+
+  it('asks for each target once, and not for all at a time', async () => {
+    const client = new FakeDns();
+    let underWay = 0;
+    let most = 0;
+    client.srv = Array.from({ length: 200 }, (_, index) => record(`n${index % 100}`, { port: 1_000 + index }));
+    client.resolve4 = async (name) => {
+      client.names.push(name);
+      most = Math.max(most, ++underWay);
+      await Promise.resolve();
+      underWay--;
+      return [{ address: '10.0.0.1', ttl: 60 }];
+    };
+    const clock = new VirtualClock();
+    const told = new Promise((resolve, reject) => {
+      new DnsRegistry({ client, clock, random: seededRandom(1) }).watchEndpoints('_http._tcp.reviews', {
+        set: (change) => {
+          resolve('full' in change && change.full.length);
+          return { accepted: true };
+        },
+        absent: reject,
+        failed: reject,
+      });
+    });
+    expect(await told).toBe(200);
+    expect(client.names).toHaveLength(101);
+    expect(most).toBeLessThanOrEqual(16);
+  });
+
+  it('asks again after 5 s, because nothing says how long service records count', async () => {
+    const { client, clock, told } = setup('_http._tcp.reviews', (fake) => {
+      fake.srv = [record('a')];
+      fake.a = [{ address: '10.0.0.1', ttl: 600 }];
+    });
+    await clock.advance(4_999);
+    expect(client.queries).toBe(1);
+    client.srv = [record('a', { weight: 7 })];
+    await clock.advance(1);
+    expect(told).toEqual(['10.0.0.1:8080', '10.0.0.1:8080']);
+  });
+
+  it('asks for addresses alone unless it is told otherwise', async () => {
+    const { client, clock, told } = setup('reviews.service.consul', (fake) => {
+      fake.srv = [record('a')];
+      fake.a = [{ address: '10.0.0.1', ttl: 60 }];
+    });
+    await clock.advance(0);
+    expect(told).toEqual(['10.0.0.1:80']);
+    expect(client.names).toEqual(['reviews.service.consul']);
+  });
+
+  it.each([
+    ['reviews.service.consul', [record('a')], '10.0.0.9:8080'],
+    // Without service records its addresses count.
+    ['reviews.service.consul', 'ENODATA', '10.0.0.1:80'],
+    ['reviews.service.consul', 'ENOTFOUND', '10.0.0.1:80'],
+    ['reviews.service.consul', 'ESERVFAIL', 'reviews.service.consul cannot be resolved: query ESERVFAIL'],
+    // It says that it is not available.
+    ['reviews.service.consul', [record('')], 'absent'],
+    // The port is known.
+    ['reviews.service.consul:81', [record('a')], '10.0.0.1:81'],
+  ])('asks for service records first where it is told to: %s with %j', async (service, srv, expected) => {
+    const prepare = (fake: FakeDns) => {
+      fake.srv = srv;
+      fake.a = [{ address: '10.0.0.1', ttl: 60 }];
+      fake.targets.set('a', [{ address: '10.0.0.9', ttl: 60 }]);
+    };
+    const { clock, told } = setup(service, prepare, 'srv');
+    await clock.advance(0);
+    expect(told).toEqual([expected]);
+  });
+
+  it('never takes the addresses of a name that begins with _', async () => {
+    const { client, clock, told } = setup('_http._tcp.reviews', (fake) => {
+      fake.a = [{ address: '10.0.0.1', ttl: 60 }];
+    });
+    await clock.advance(0);
+    expect(told).toEqual(['absent']);
+    expect(client.names).toEqual(['SRV _http._tcp.reviews']);
+  });
+
+  it('is a host that a mesh can fetch from', async () => {
+    const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = new FakeDns();
+    client.srv = [record('a', { port: (server.address() as { port: number }).port })];
+    client.targets.set('a', [{ address: '127.0.0.1', ttl: 60 }]);
+    const registry = new DnsRegistry({ client, clock: systemClock, random: seededRandom(1) });
+    const mesh = await createMesh({ service: 'test', registry });
+    const response = await mesh.fetch('http://_http._tcp.reviews.example.com/');
+    expect(await response.text()).toBe('hello');
+    await mesh.close();
+    server.close();
   });
 });
 

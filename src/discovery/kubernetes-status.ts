@@ -1,0 +1,52 @@
+/**
+ * What went wrong, when the API of Kubernetes answers with a status? Its body says so (a `Status` object), be it the
+ * body of a reply or an event within a watch. Messages say what was asked, and what a refusal means.
+ */
+import { MeshError } from '../core/errors.ts';
+
+/** What was asked. */
+export interface AskedResource {
+  /** Of the registry. */
+  readonly registry: string;
+  /** For people: `endpointslices of namespace shop, service reviews`. */
+  readonly what: string;
+}
+
+/** The resource version that was asked for is not kept any more: it has to be listed again. */
+export const goneStatus = 410;
+
+/** Something else is there than what was expected. */
+export const conflictStatus = 409;
+
+/** A longer message is cut. */
+const maxMessageLength = 500;
+
+/**
+ * The error for a status.
+ *
+ * @param body of the reply, or the object of an `ERROR` event.
+ */
+export function statusError({ registry, what }: AskedResource, status: number, body: unknown): MeshError {
+  const said = typeof body === 'string' ? parse(body) : body;
+  const { message } = (said ?? {}) as { message?: unknown };
+  const reason = typeof message === 'string' ? `: ${message.slice(0, maxMessageLength)}` : '';
+  return new MeshError('INMESH_REGISTRY', `${registry}: ${what}: status ${status}${reason}${advice(status)}`);
+}
+
+/** The error for an answer that is none. */
+export function nonsenseError({ registry, what }: AskedResource, why: string, cause?: unknown): MeshError {
+  return new MeshError('INMESH_REGISTRY', `${registry}: ${what}: ${why}`, { cause });
+}
+
+function advice(status: number): string {
+  if (status === 401) return ' (the token or certificate is not accepted)';
+  return status === 403 ? ' (the account lacks a role that allows this)' : '';
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
