@@ -33,6 +33,11 @@ export interface OutageFigures {
   readonly convergedMs: number;
 }
 
+/** The registry is down for this long: a minute in CI. */
+export const outageMs = Number(process.env.OUTAGE_MS ?? 4_000);
+/** Of a test that plays an outage. */
+export const timeoutMs = outageMs + 60_000;
+
 const replicas = 6;
 const callsPerSecond = 500;
 const callEveryMs = 10;
