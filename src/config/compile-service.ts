@@ -3,6 +3,7 @@
  */
 import { type LoadBalancerOptions, loadBalancerDefaults } from '../balancing/load-balancer-options.ts';
 import { type Endpoint, type Labels, makeEndpoint, parseAddress } from '../core/endpoint.ts';
+import { type AdaptiveLimitOptions, adaptiveLimitDefaults } from '../resilience/limit/adaptive-limit.ts';
 import { type LimitOptions, limitDefaults } from '../resilience/limit/limit-options.ts';
 import { type OutlierOptions, outlierDefaults } from '../resilience/outlier/outlier-detection.ts';
 import { type RetryBudgetOptions, retryBudgetDefaults } from '../resilience/retry/retry-budget.ts';
@@ -37,6 +38,7 @@ export function compileService(service: CheckedService): ServiceConfig {
     retryBudget: compileRetryBudget(policy),
     tls: compileTls(service, policy),
     circuitBreaker: compileBreaker(policy),
+    adaptiveLimit: compileAdaptiveLimit(policy),
     call: compileCall(policy),
   };
   const endpoints = Object.freeze((service.endpoints ?? []).map(compileEndpoint));
@@ -98,6 +100,21 @@ function compileOutlier({ outlierDetection: outlier }: Policy): OutlierOptions |
     baseEjectionMs,
     maxEjectionMs: ms(outlier?.maxEjectionTime) ?? Math.max(baseEjectionMs, defaults.maxEjectionMs),
     maxEjectionPercent: outlier?.maxEjectionPercent ?? defaults.maxEjectionPercent,
+  });
+}
+
+function compileAdaptiveLimit({ adaptiveConcurrency: given }: Policy): AdaptiveLimitOptions | undefined {
+  if (given === undefined) return undefined;
+  const defaults = adaptiveLimitDefaults;
+  const { algorithm, initialLimit, minLimit, maxLimit, darkMode } = given;
+  const least = minLimit ?? Math.min(defaults.minLimit, maxLimit ?? defaults.minLimit);
+  const most = maxLimit ?? Math.max(defaults.maxLimit, least);
+  return Object.freeze({
+    algorithm: algorithm ?? defaults.algorithm,
+    initialLimit: initialLimit ?? Math.min(most, Math.max(least, defaults.initialLimit)),
+    minLimit: least,
+    maxLimit: most,
+    darkMode: darkMode ?? defaults.darkMode,
   });
 }
 

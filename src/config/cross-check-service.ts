@@ -28,6 +28,7 @@ export function checkService(service: CheckedService, path: DocumentPath, findin
   checkPerTryTimeout(policy, undefined, policyPath, findings);
   checkTls(policy, policyPath, findings);
   checkOutlier(policy, policyPath, findings);
+  checkAdaptiveLimit(policy, policyPath, findings);
   if (policy.retryBudget?.minRetryConcurrency !== undefined) {
     const message = 'is read and not used: the budget is one of retries per second, see minRetriesPerSecond';
     findings.warning([...policyPath, 'retryBudget', 'minRetryConcurrency'], message);
@@ -58,6 +59,20 @@ function checkTls({ tls }: Policy, path: DocumentPath, findings: Findings): void
     if (tls.mode === 'SIMPLE' && tls[field] !== undefined) {
       findings.problem([...path, 'tls', field], 'is for mode MUTUAL only');
     }
+  }
+}
+
+function checkAdaptiveLimit({ adaptiveConcurrency: given }: Policy, path: DocumentPath, findings: Findings): void {
+  const { minLimit, initialLimit, maxLimit } = given ?? {};
+  const place = [...path, 'adaptiveConcurrency'];
+  if (minLimit !== undefined && maxLimit !== undefined && maxLimit < minLimit) {
+    findings.problem([...place, 'maxLimit'], `is ${maxLimit}; allowed: at least minLimit ${minLimit}`);
+  }
+  const above = maxLimit !== undefined && initialLimit !== undefined && initialLimit > maxLimit;
+  const below = minLimit !== undefined && initialLimit !== undefined && initialLimit < minLimit;
+  if (above || below) {
+    const bound = above ? `at most maxLimit ${maxLimit}` : `at least minLimit ${minLimit}`;
+    findings.problem([...place, 'initialLimit'], `is ${initialLimit}; allowed: ${bound}`);
   }
 }
 

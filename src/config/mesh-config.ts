@@ -6,6 +6,7 @@ import type { LoadBalancerOptions } from '../balancing/load-balancer-options.ts'
 import type { CallOptions, RetryOn } from '../core/call-options.ts';
 import type { Endpoint, Labels } from '../core/endpoint.ts';
 import type { CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import type { AdaptiveLimitOptions } from '../resilience/limit/adaptive-limit.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
 import type { OutlierOptions } from '../resilience/outlier/outlier-detection.ts';
 import type { BackoffOptions } from '../resilience/retry/backoff.ts';
@@ -45,6 +46,8 @@ export interface ServiceConfig {
   readonly tls: TlsOptions | undefined;
   /** Undefined when there is none. */
   readonly circuitBreaker: CircuitBreakerOptions | undefined;
+  /** Undefined when there is none. */
+  readonly adaptiveLimit: AdaptiveLimitOptions | undefined;
   readonly call: CallOverrides;
   /** Equal for two configurations that differ in their endpoints at most. */
   readonly fingerprint: string;

@@ -3,6 +3,7 @@
  * VirtualService as defaults of the service.
  */
 import { maxRetries, retryOnTokens } from '../core/call-options.ts';
+import { adaptiveAlgorithms } from '../resilience/limit/adaptive-limit.ts';
 import {
   duration,
   durationOrNone,
@@ -129,6 +130,16 @@ const retryBudget = fields({
   minRetryConcurrency: integer(0, maxCount).optional().describe("Istio's; read, reported and not used."),
 });
 
+const adaptiveConcurrency = fields({
+  algorithm: oneOf(...adaptiveAlgorithms)
+    .optional()
+    .describe('VEGAS: against the latency without load. GRADIENT2: against that of the last minutes. Default VEGAS.'),
+  initialLimit: integer(1, maxCount).optional().describe('Calls at once at the start. Default 20.'),
+  minLimit: integer(1, maxCount).optional().describe('Never fewer. Default 4.'),
+  maxLimit: integer(1, maxCount).optional().describe('Never more. Default 1000.'),
+  darkMode: flag().optional().describe('true: calls beyond the limit are counted, and let through. Default false.'),
+});
+
 const pemFile = 'the path of a PEM file';
 
 const tls = fields(
@@ -152,6 +163,9 @@ export const trafficPolicySchema = fields(
     connectionPool: connectionPool.optional(),
     outlierDetection: outlierDetection.optional().describe('On by default.'),
     retryBudget: retryBudget.optional().describe('On by default.'),
+    adaptiveConcurrency: adaptiveConcurrency
+      .optional()
+      .describe('Refuses calls that the service has no room for, as its latency tells. Off when missing.'),
     tls: tls.optional().describe('Off by default.'),
     ...callPolicyShape,
   },

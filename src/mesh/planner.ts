@@ -117,6 +117,7 @@ export class Planner {
         fallback: fallbackFilter(replyOf),
         deadline: deadlineFilter(clock),
         breakers: breakers.map((breaker) => breaker.filter as Filter),
+        adaptiveLimit: service.guards.adaptiveLimit?.filter,
         retry: retryFilter({
           clock,
           random,
@@ -133,7 +134,7 @@ export class Planner {
   }
 
   private breakersOf(service: Service, rule: RouteConfig | undefined): BreakerPart[] {
-    const breakers = service.breaker === undefined ? [] : [service.breaker];
+    const breakers = service.guards.breaker === undefined ? [] : [service.guards.breaker];
     if (rule?.circuitBreaker === undefined) return breakers;
     const key = this.breakerKey(service.host, rule);
     let own = this.breakers.get(key);

@@ -20,6 +20,8 @@ export interface PlanFilters {
   readonly deadline: Filter;
   /** Of the service and of the route, where they have one. */
   readonly breakers: readonly Filter[];
+  /** Of the service, where it has one. */
+  readonly adaptiveLimit: Filter | undefined;
   readonly retry: Filter;
 }
 
@@ -90,6 +92,9 @@ export class RoutePlan {
         filters.deadline,
         // Count calls, not attempts: three failed tries of one call are one bad experience.
         ...filters.breakers,
+        // Below the breaker, which need not know of calls that were turned away for want of room; above the retry, so that a
+        // call is let in once.
+        filters.adaptiveLimit,
         // Directly above the cluster, so that every attempt picks anew. There even without retries: the budget has to
         // know of the call, and an attempt that never left the process is moved to another member.
         filters.retry,

@@ -7,16 +7,14 @@ import type { ServiceConfig } from '../config/mesh-config.ts';
 import type { Call } from '../core/call.ts';
 import { type Endpoint, endpointKey, sameEndpoint } from '../core/endpoint.ts';
 import { events } from '../core/events.ts';
-import type { Filter } from '../core/filter.ts';
 import { orCancelled } from '../core/or-cancelled.ts';
 import type { Reply } from '../core/reply.ts';
-import type { CircuitBreaker } from '../resilience/circuit-breaker/circuit-breaker.ts';
 import { attemptTimeoutFilter } from '../resilience/deadline/attempt-timeout-filter.ts';
 import { OutlierDetector, type OutlierRecord } from '../resilience/outlier/outlier-detection.ts';
 import { outlierFilter } from '../resilience/outlier/outlier-filter.ts';
 import { RetryBudget } from '../resilience/retry/retry-budget.ts';
 import { attemptTelemetryFilter } from '../telemetry/attempt-telemetry-filter.ts';
-import { type ServiceMetrics, unset } from '../telemetry/service-metrics.ts';
+import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import type { Transport } from '../transport/endpoint-pool.ts';
 import { attemptStack } from './attempt-stack.ts';
 import { Cluster, type ClusterSettings, type ServiceLoad } from './cluster.ts';
@@ -26,6 +24,7 @@ import { loadFilter } from './load-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
 import { poolState } from './pool-state.ts';
 import { sentFilter } from './sent-filter.ts';
+import { ServiceGuards } from './service-guards.ts';
 import type { ServiceTls } from './service-tls.ts';
 
 /** A service of the mesh. */
@@ -35,8 +34,8 @@ export class Service implements MemberObserver {
   readonly metrics: ServiceMetrics;
   /** Shared by retries and hedges of every route to this service. */
   budget: RetryBudget;
-  /** The filter of the service's circuit breaker, where it has one. */
-  breaker: { readonly state: CircuitBreaker; readonly filter: Filter } | undefined;
+  /** What stands before its calls. */
+  readonly guards: ServiceGuards;
   readonly load: ServiceLoad = { inFlight: 0, turn: { granting: false, onFree: () => this.notifyViews() } };
   /** {@link clusters}, for those who go round. */
   private views: readonly Cluster[] = [];
@@ -62,7 +61,7 @@ export class Service implements MemberObserver {
     this.metrics = parts.metrics.series({ service: config.host });
     this.metrics.readPool = () => poolState(this.members.values(), this.views);
     this.budget = new RetryBudget(config.retryBudget);
-    this.breaker = this.makeBreaker();
+    this.guards = new ServiceGuards(config.host, config, parts, this.metrics);
     this.detector = this.makeDetector();
     tls?.onChange(() => this.renewTransports());
   }
@@ -99,7 +98,7 @@ export class Service implements MemberObserver {
     const changed = (part: (config: ServiceConfig) => unknown) =>
       JSON.stringify(part(before)) !== JSON.stringify(part(config));
     if (changed((c) => c.retryBudget)) this.budget = new RetryBudget(config.retryBudget);
-    if (changed((c) => c.circuitBreaker)) this.breaker = this.makeBreaker();
+    this.guards.reconfigure(before, config);
     if (changed((c) => c.outlier)) this.replaceDetector();
     if (tls !== this.tls) {
       this.tls = tls;
@@ -256,12 +255,6 @@ export class Service implements MemberObserver {
         sent: sentFilter((member) => this.onRefused?.((member as LiveMember).key)),
       }),
     };
-  }
-
-  private makeBreaker(): Service['breaker'] {
-    const { circuitBreaker } = this.config;
-    this.metrics.breakerState = unset;
-    return circuitBreaker && this.parts.breaker(this.host, undefined, circuitBreaker, this.metrics);
   }
 
   private makeDetector(): OutlierDetector | undefined {

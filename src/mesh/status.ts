@@ -51,7 +51,7 @@ export function meshStatus(service: string, { engine, registry, clock }: EngineH
     (one): ServiceStatus => ({
       host: one.host,
       loadBalancer: one.config.loadBalancer.simple,
-      circuitBreaker: one.breaker?.state.state,
+      circuitBreaker: one.guards.breaker?.state.state,
       endpoints: [...one.all].map((member) => ({
         address: member.key,
         labels: { ...member.endpoint.labels },

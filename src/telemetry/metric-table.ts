@@ -8,7 +8,7 @@
 import type { Histogram } from './histogram.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
 import type { OutcomeCounter } from './outcome-counter.ts';
-import type { PoolState, ServiceMetrics } from './service-metrics.ts';
+import { type PoolState, type ServiceMetrics, unset } from './service-metrics.ts';
 
 /** Labels of a sample, by name. */
 export type SampleLabels = Readonly<Record<string, string>>;
@@ -55,6 +55,18 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     '{attempt}',
     'Retries refused by the retry budget.',
     (series) => series.retryBudgetExhausted,
+  ),
+  counter(
+    'adaptive_limit_refusals',
+    '{call}',
+    'Calls turned away by an adaptive limit, or in dark mode those that would have been.',
+    (series) => series.adaptiveLimitRefusals,
+  ),
+  gauge(
+    'adaptive_limit',
+    '{call}',
+    'Calls that an adaptive limit lets in at once.',
+    (series) => series.readAdaptiveLimit?.() ?? unset,
   ),
   counter('ejections', '{ejection}', 'Ejections of endpoints as outliers.', (series) => series.ejections),
   gauge('calls_in_flight', '{call}', 'Calls that are not over.', (series) => series.callsInFlight),

@@ -45,6 +45,10 @@ export class ServiceMetrics {
   retries = 0;
   /** Retries that were wanted, and refused by the retry budget. */
   retryBudgetExhausted = 0;
+  /** Calls that an adaptive limit turned away, or in dark mode would have. */
+  adaptiveLimitRefusals = 0;
+  /** Reads the adaptive limit; `undefined` without one. */
+  readAdaptiveLimit: (() => number) | undefined = undefined;
   /** Ejections of endpoints. */
   ejections = 0;
   /** Endpoints ejected now. */

@@ -81,6 +81,8 @@ export interface Capacity {
   readonly concurrency: number;
   /** How many may wait; one more is answered 503 at once. Default: any number. */
   readonly maxQueue?: number;
+  /** Whether it works on requests whose client is gone, as servers do that do not look. Default false: they make room. */
+  readonly finishesAbandoned?: boolean;
 }
 
 /** One endpoint of a fake network. */

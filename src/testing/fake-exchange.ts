@@ -41,6 +41,10 @@ export class FakeExchange {
   private timer: Timer | undefined = undefined;
   /** Gives the worker of the server back. */
   private leave: (() => void) | undefined = undefined;
+  /** Undefined before the server works on it. */
+  private workEndsAt: number | undefined = undefined;
+  /** Gives the worker back once the server has done what nobody waits for. */
+  private abandoned: (() => void) | undefined = undefined;
   private started = false;
   private over = false;
   /** A piece of the body that came due while the mesh had paused. */
@@ -129,7 +133,13 @@ export class FakeExchange {
   private work(): void {
     const { server, fault } = this;
     const extraMs = fault?.kind === 'slow-head' ? server.draw(fault.extra) : 0;
-    this.after(server.draw(server.profile.latency ?? defaultLatencyMs) + extraMs, () => {
+    const workMs = server.draw(server.profile.latency ?? defaultLatencyMs) + extraMs;
+    this.workEndsAt = server.clock.now() + workMs;
+    if (this.abandoned !== undefined) {
+      server.clock.setTimer(this.abandoned, workMs);
+      return;
+    }
+    this.after(workMs, () => {
       if (fault?.kind === 'reset-before-head') this.fail(networkErrors.connectionReset());
       else if (fault?.kind === 'status') this.answer(fault.status, fault.headers ?? {});
       else this.answer(server.profile.status ?? 200, server.profile.headers ?? {});
@@ -185,6 +195,15 @@ export class FakeExchange {
     this.handler.onResponseEnd(this.controller);
   }
 
+  private leaveServer(): void {
+    const { leave, server } = this;
+    this.leave = undefined;
+    if (leave === undefined) return;
+    if (!this.aborted || server.profile.capacity?.finishesAbandoned !== true) leave();
+    else if (this.workEndsAt === undefined) this.abandoned = leave;
+    else server.clock.setTimer(leave, Math.max(0, this.workEndsAt - server.clock.now()));
+  }
+
   private after(ms: number, callback: () => void): void {
     this.timer = this.server.clock.setTimer(() => {
       this.timer = undefined;
@@ -197,8 +216,7 @@ export class FakeExchange {
     this.held = undefined;
     if (this.timer !== undefined) this.server.clock.clearTimer(this.timer);
     this.timer = undefined;
-    this.leave?.();
-    this.leave = undefined;
+    this.leaveServer();
     this.owner.ended(this);
   }
 }

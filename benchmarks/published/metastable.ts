@@ -1,0 +1,115 @@
+/**
+ * Does goodput come back after a trigger? A service at 0.8 of its capacity gets a short push (here: twice the load for 10 s),
+ * and its servers work on requests that nobody waits for any more. With fixed retries the load that they cause keeps it
+ * down ("Metastable Failures in the Wild", Huang et al., OSDI 2022); with a retry budget and an adaptive limit it does not.
+ *
+ * In simulated time, five seeds; figures are medians. node benchmarks/published/metastable.ts
+ */
+import type { MeshDocument } from '../../src/index.ts';
+import { latency, simulateMesh } from '../../src/testing/index.ts';
+
+const servers = 4;
+const workers = 10;
+const workMs = 50;
+/** Requests a second that the servers can answer. */
+const capacity = (servers * workers * 1_000) / workMs;
+const timeoutMs = 500;
+const [triggerAt, triggerEnd, end] = [20_000, 30_000, 60_000];
+const seeds = [1, 2, 3, 4, 5];
+
+type Policy = NonNullable<NonNullable<MeshDocument['services']>[number]['trafficPolicy']>;
+
+const noBudget = { percent: 100, minRetriesPerSecond: 1_000_000 };
+const patient = {
+  connectionPool: {
+    http: { http2MaxRequests: 100_000, http1MaxPendingRequests: 100_000 },
+    tcp: { maxConnections: 100_000 },
+  },
+};
+const eager = { max: 3, perTryTimeout: `${timeoutMs}ms`, retryOn: 'reset,500,502,503,504,cancelled' };
+
+const arms: Readonly<Record<string, Policy>> = {
+  'fixed retries': { ...patient, retries: eager, retryBudget: noBudget, outlierDetection: { disabled: true } },
+  'retry budget': { ...patient, retries: eager, outlierDetection: { disabled: true } },
+  Vegas: { ...patient, retries: eager, adaptiveConcurrency: { algorithm: 'VEGAS' } },
+  Gradient2: { ...patient, retries: eager, adaptiveConcurrency: { algorithm: 'GRADIENT2' } },
+  'Vegas, default limits': { retries: eager, adaptiveConcurrency: {} },
+};
+
+interface Figures {
+  /** Good answers a second before, during and after the trigger, as a share of what the servers can answer. */
+  readonly before: number;
+  readonly during: number;
+  readonly after: number;
+  /** From the end of the trigger until goodput is that of before for a second, in ms. */
+  readonly backMs: number;
+}
+
+async function run(trafficPolicy: Policy, seed: number): Promise<Figures> {
+  const addresses = Array.from({ length: servers }, (_, index) => `10.0.0.${index + 1}:80`);
+  const document: MeshDocument = {
+    services: [{ host: 'busy', endpoints: addresses.map((address) => ({ address })), trafficPolicy }],
+  };
+  const simulation = await simulateMesh({
+    document,
+    seed,
+    defaultProfile: {
+      latency: latency.uniform(workMs / 2, workMs * 1.5),
+      capacity: { concurrency: workers, finishesAbandoned: true },
+    },
+  });
+  const good = new Array<number>(end / 1_000).fill(0);
+  const { clock } = simulation;
+  const start = clock.now();
+  const stepMs = 5;
+  let due = 0;
+  for (let now = 0; now < end; now += stepMs) {
+    const factor = now >= triggerAt && now < triggerEnd ? 2 : 0.8;
+    due += (capacity * factor * stepMs) / 1_000;
+    for (; due >= 1; due--) {
+      void simulation.mesh
+        .request('http://busy/', { mesh: { timeoutMs: 4 * timeoutMs } })
+        .then(async ({ statusCode, body }) => {
+          await body.dump();
+          const second = Math.floor((clock.now() - start) / 1_000);
+          if (statusCode === 200 && second < good.length) good[second] = (good[second] ?? 0) + 1;
+        })
+        .catch(() => {});
+    }
+    await clock.advance(stepMs);
+  }
+  const share = (from: number, to: number) => {
+    const seconds = good.slice(from / 1_000, to / 1_000);
+    return seconds.reduce((sum, count) => sum + count, 0) / seconds.length / capacity;
+  };
+  const before = share(10_000, triggerAt);
+  const back = good.findIndex((count, second) => second * 1_000 >= triggerEnd && count / capacity >= before * 0.95);
+  const figures = {
+    before,
+    during: share(triggerAt + 2_000, triggerEnd),
+    after: share(end - 10_000, end),
+    backMs: back < 0 ? Number.POSITIVE_INFINITY : (back + 1) * 1_000 - triggerEnd,
+  };
+  const closing = simulation.mesh.close({ timeoutMs: 1 });
+  await clock.advance(10);
+  await closing;
+  return figures;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}
+
+const table: Record<string, object> = {};
+for (const [name, policy] of Object.entries(arms)) {
+  const all: Figures[] = [];
+  for (const seed of seeds) all.push(await run(policy, seed));
+  const percent = (pick: (figures: Figures) => number) => `${(median(all.map(pick)) * 100).toFixed(1)}%`;
+  table[name] = {
+    'goodput before': percent(({ before }) => before),
+    'under twice the load': percent(({ during }) => during),
+    '20 s after': percent(({ after }) => after),
+    'back after, s': median(all.map(({ backMs }) => backMs)) / 1_000,
+  };
+}
+console.table(table);

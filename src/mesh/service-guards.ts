@@ -1,0 +1,59 @@
+/**
+ * What stands before the calls of a service, whatever their route? Its circuit breaker and its adaptive limit, where it
+ * has them. A change of the configuration replaces the one that it changed; the other keeps what it has learnt.
+ */
+import type { ServiceConfig } from '../config/mesh-config.ts';
+import { AdaptiveLimiter } from '../resilience/limit/adaptive-limit-filter.ts';
+import { type ServiceMetrics, unset } from '../telemetry/service-metrics.ts';
+import type { BreakerPart, MeshParts } from './mesh-parts.ts';
+
+type Guarded = Pick<ServiceConfig, 'circuitBreaker' | 'adaptiveLimit'>;
+
+/** The guards of one service. */
+export class ServiceGuards {
+  /** Undefined when it has none. */
+  breaker: BreakerPart | undefined;
+  /** Undefined when it has none. */
+  adaptiveLimit: AdaptiveLimiter | undefined;
+  private readonly host: string;
+  private readonly parts: MeshParts;
+  private readonly metrics: ServiceMetrics;
+
+  constructor(host: string, config: Guarded, parts: MeshParts, metrics: ServiceMetrics) {
+    this.host = host;
+    this.parts = parts;
+    this.metrics = metrics;
+    this.breaker = this.makeBreaker(config);
+    this.adaptiveLimit = this.makeLimit(config);
+  }
+
+  /** Takes a new configuration. */
+  reconfigure(before: Guarded, config: Guarded): void {
+    if (differs(before.circuitBreaker, config.circuitBreaker)) this.breaker = this.makeBreaker(config);
+    if (differs(before.adaptiveLimit, config.adaptiveLimit)) this.adaptiveLimit = this.makeLimit(config);
+  }
+
+  private makeBreaker({ circuitBreaker }: Guarded): BreakerPart | undefined {
+    this.metrics.breakerState = unset;
+    return circuitBreaker && this.parts.breaker(this.host, undefined, circuitBreaker, this.metrics);
+  }
+
+  private makeLimit({ adaptiveLimit: options }: Guarded): AdaptiveLimiter | undefined {
+    const { clock, random } = this.parts;
+    const { metrics } = this;
+    if (options === undefined) {
+      metrics.readAdaptiveLimit = undefined;
+      return undefined;
+    }
+    const onRefuse = () => {
+      metrics.adaptiveLimitRefusals++;
+    };
+    const limiter = new AdaptiveLimiter({ service: this.host, clock, random, options, onRefuse });
+    metrics.readAdaptiveLimit = () => limiter.limit;
+    return limiter;
+  }
+}
+
+function differs(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b);
+}
