@@ -1,14 +1,17 @@
 /**
  * Who starts and stops the processes of Bookinfo? The fleet: one for each endpoint of the document, each on a free port
- * that it tells when it listens. However the demo ends, none is left behind: they are killed by pid when it exits, and
- * exit by themselves when it is gone.
+ * that it tells when it can be called. Each learns where the others are from the document, which the fleet keeps up to
+ * date, or from a shared registry, where they register themselves. However the demo ends, none is left behind: they are
+ * killed by pid when it exits, and exit by themselves when it is gone.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { createMesh } from 'inmesh';
 import type { MeshFile, Placement } from './mesh-file.ts';
-import type { Fault, Stats } from './serve.ts';
+import { publishDocument } from './publish-document.ts';
+import { type Fault, knownAddresses, type Stats } from './serve.ts';
 
 /** A process that runs. */
 export interface Replica {
@@ -18,7 +21,11 @@ export interface Replica {
 }
 
 const startTimeoutMs = 30_000;
-const configurationTimeoutMs = 15_000;
+/** Longer than a registry remembers who is gone. */
+const conditionTimeoutMs = 25_000;
+const pollMs = 50;
+/** For what takes many seconds: to ask is work for the processes. */
+const slowPollMs = 250;
 const stopTimeoutMs = 3_000;
 
 /** The processes of Bookinfo. */
@@ -26,6 +33,8 @@ export class Fleet {
   /** Rejects when a process ends that nobody has stopped. */
   readonly crashed: Promise<never>;
   private readonly file: MeshFile;
+  /** The address of the shared registry; undefined for the file. */
+  private readonly registry: string | undefined;
   private readonly replicas = new Map<string, Replica>();
   private readonly children = new Set<ChildProcess>();
   private readonly stopped = new WeakSet<ChildProcess>();
@@ -33,8 +42,9 @@ export class Fleet {
   private version: string | undefined;
   private crash!: (error: Error) => void;
 
-  constructor(file: MeshFile) {
+  constructor(file: MeshFile, registry: string | undefined) {
     this.file = file;
+    this.registry = registry;
     this.crashed = new Promise<never>((_, reject) => {
       this.crash = reject;
     });
@@ -45,12 +55,14 @@ export class Fleet {
     });
   }
 
-  /** Starts all processes at the same time, and waits until each knows the ports of all. */
+  /** Starts all processes at the same time, and waits until each knows where all are. */
   async start(): Promise<void> {
+    if (this.registry !== undefined) {
+      this.file.removeEndpoints();
+      this.version = await publishDocument(this.registry, this.file.path);
+    }
     await Promise.all(this.file.placements.map((placement) => this.launch(placement)));
-    // With the ports of the repository's document; it is told from the next one by its version.
-    await this.settled();
-    await this.writePorts();
+    await this.tellPorts();
   }
 
   /** Everything that runs. */
@@ -73,12 +85,12 @@ export class Fleet {
     return child.pid;
   }
 
-  /** Starts a process anew, on another port, and waits until all know. */
+  /** Starts a process anew, on another port, and waits until all know where. */
   async restart(replica: string): Promise<number | undefined> {
     const placement = this.file.placements.find((one) => one.replica === replica);
     if (placement === undefined) throw new Error(`there is no ${replica}`);
     await this.launch(placement);
-    await this.writePorts();
+    await this.tellPorts();
     return this.get(replica).child.pid;
   }
 
@@ -98,22 +110,31 @@ export class Fleet {
     return new Map(await Promise.all(entries));
   }
 
-  /** Waits until all processes have the document as it is now. */
-  async settled(): Promise<void> {
-    const giveUpAt = performance.now() + configurationTimeoutMs;
-    while (performance.now() < giveUpAt) {
-      const all = [...(await this.stats()).values()];
-      const problems = all.flatMap((stats) => stats.problems);
-      if (problems.length > 0) throw new Error(`the document is refused:\n${problems.join('\n')}`);
-      const versions = new Set(all.map(({ version }) => version));
-      const [version] = versions;
-      if (versions.size === 1 && version !== this.version) {
-        this.version = version;
-        return;
-      }
-      await sleep(50);
+  /** Puts the document as it is now in force, and waits until all processes have it. */
+  async publish(): Promise<void> {
+    if (this.registry === undefined) return this.settled(undefined);
+    await this.settled(await publishDocument(this.registry, this.file.path));
+  }
+
+  /** Waits until the shared registry names all processes. */
+  async registered(): Promise<void> {
+    // One that begins now knows what is there now, and nothing of before.
+    const mesh = await createMesh({ service: 'demo', registry: this.registry as string });
+    try {
+      await until('the registry names every process', () => this.areAllAmong(knownAddresses(mesh)));
+    } finally {
+      await mesh.close();
     }
-    throw new Error(`not every process has the new document after ${configurationTimeoutMs} ms`);
+  }
+
+  /** Waits until no process knows an address any more that nobody is at. */
+  async forgotten(): Promise<void> {
+    const isForgotten = async () => {
+      const known = [...(await this.stats()).values()].flatMap(({ addresses }) => addresses);
+      const taken = new Set(this.all().map(addressOf));
+      return known.every((address) => taken.has(address));
+    };
+    await until('nobody knows an address of nobody', isForgotten, slowPollMs);
   }
 
   /** Lets all processes finish what they have, and end. */
@@ -137,16 +158,41 @@ export class Fleet {
     return found;
   }
 
-  private async writePorts(): Promise<void> {
+  private async tellPorts(): Promise<void> {
+    // They have told the registry themselves.
+    if (this.registry !== undefined) return this.settled(this.version);
     this.file.setPorts(this.all().map(({ placement, port }) => [placement, port] as const));
-    await this.settled();
+    await this.settled(undefined);
+  }
+
+  /**
+   * Waits until all processes have the same document, and know where all are.
+   *
+   * @param version of the document; undefined for any but the last one.
+   */
+  private async settled(version: string | undefined): Promise<void> {
+    await until('every process has the document', async () => {
+      const all = [...(await this.stats()).values()];
+      const problems = all.flatMap((stats) => stats.problems);
+      if (problems.length > 0) throw new Error(`the document is refused:\n${problems.join('\n')}`);
+      const [first, ...others] = new Set(all.map((stats) => stats.version));
+      const isDue = version === undefined ? first !== this.version : first === version;
+      if (others.length > 0 || !isDue || !all.every(({ addresses }) => this.areAllAmong(addresses))) return false;
+      this.version = first;
+      return true;
+    });
+  }
+
+  private areAllAmong(addresses: readonly string[]): boolean {
+    return this.all().every((replica) => addresses.includes(addressOf(replica)));
   }
 
   private async launch(placement: Placement): Promise<void> {
     const { service, replica, version } = placement;
+    const registry = this.registry ?? `file:${this.file.path}`;
     const child = spawn(process.execPath, [fileURLToPath(new URL(`${service}.ts`, import.meta.url))], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, MESH: `file:${this.file.path}`, REPLICA: replica, PORT: '0', VERSION: version ?? 'v1' },
+      env: { ...process.env, MESH: registry, REPLICA: replica, PORT: '0', VERSION: version ?? 'v1' },
     });
     this.children.add(child);
     child.once('exit', (code, signal) => {
@@ -157,6 +203,18 @@ export class Fleet {
     const listening = once(child, 'message', { signal: AbortSignal.timeout(startTimeoutMs) });
     const [{ port }] = (await Promise.race([listening, this.crashed])) as [{ port: number }];
     this.replicas.set(replica, { placement, child, port });
+  }
+}
+
+function addressOf({ port }: Replica): string {
+  return `127.0.0.1:${port}`;
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>, everyMs = pollMs): Promise<void> {
+  const giveUpAt = performance.now() + conditionTimeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > giveUpAt) throw new Error(`waited ${conditionTimeoutMs} ms in vain: ${what}`);
+    await sleep(everyMs);
   }
 }
 

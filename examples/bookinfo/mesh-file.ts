@@ -1,6 +1,7 @@
 /**
  * How does the demo change the mesh? As an operator would: it edits the document, here a copy of `mesh.yaml` in a folder
- * for the time of the demo, and every process takes the new version by itself.
+ * for the time of the demo. Every process takes the new version by itself: from the file, or from the shared registry
+ * that it is published to.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +25,7 @@ export type Weights = Readonly<Record<string, number>>;
 
 const everyone = ['routes', 0, 'http'];
 
-/** The document that all processes read. */
+/** The document of all processes. */
 export class MeshFile {
   readonly path: string;
   readonly placements: readonly Placement[];
@@ -43,6 +44,13 @@ export class MeshFile {
   /** The processes at these endpoints have these ports. */
   setPorts(ports: Iterable<readonly [Placement, number]>): void {
     for (const [{ path }, port] of ports) this.document.setIn([...path, 'address'], `127.0.0.1:${port}`);
+    this.save();
+  }
+
+  /** From now on the document says nothing of addresses: processes register themselves. */
+  removeEndpoints(): void {
+    const { items } = this.document.get('services') as { items: unknown[] };
+    for (const index of items.keys()) this.document.deleteIn(['services', index, 'endpoints']);
     this.save();
   }
 

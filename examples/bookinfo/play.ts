@@ -4,32 +4,31 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from './figures.ts';
-import type { Fleet } from './fleet.ts';
 import { Load } from './load.ts';
-import type { MeshFile } from './mesh-file.ts';
 import type { Played, Progress } from './report.ts';
-import { type Scene, scenes } from './scenes.ts';
-import { Stage } from './stage.ts';
+import { registryOutage, type Scene, scenes } from './scenes.ts';
+import { Stage, type StageParts } from './stage.ts';
 
 const pagesPerSecond = 80;
 const warmUpSeconds = 2;
 const showEveryMs = 250;
 
 /** Plays all scenes, one after the other. */
-export async function playAll(fleet: Fleet, file: MeshFile, progress: Progress): Promise<readonly Played[]> {
-  const url = fleet.url('productpage-1', '/api/v1/products/0');
+export async function playAll(parts: Omit<StageParts, 'tell'>, progress: Progress): Promise<readonly Played[]> {
+  const all = parts.server === undefined ? scenes : [...scenes, registryOutage];
+  const url = parts.fleet.url('productpage-1', '/api/v1/products/0');
   progress.tell('warming up');
   const warmUp = new Load(url, pagesPerSecond, undefined);
   await sleep(warmUpSeconds * 1000);
   await warmUp.stop();
 
   const played: Played[] = [];
-  for (const [index, scene] of scenes.entries()) {
-    const title = `${index + 1}/${scenes.length} ${scene.title}`;
+  for (const [index, scene] of all.entries()) {
+    const title = `${index + 1}/${all.length} ${scene.title}`;
     progress.tell(title);
     const load = new Load(url, pagesPerSecond, scene.user);
     const showing = setInterval(() => progress.show(title, load.samples), showEveryMs);
-    const stage = await Stage.open(fleet, file, (line) => progress.tell(`    ${line}`));
+    const stage = await Stage.open({ ...parts, tell: (line) => progress.tell(`    ${line}`) });
     played.push(await playOne(scene, stage, load, played[0]));
     clearInterval(showing);
   }

@@ -37,6 +37,10 @@ const second = 'reviews-v3-2';
 const allRatings = ['ratings-1', 'ratings-2'];
 const slowMs = 1_000;
 const verySlowMs = 7_000;
+/** A shared registry remembers a process that died for up to 15 s. */
+const forgottenMs = 20_000;
+const outageSeconds = 10;
+const namedMs = 5_000;
 
 /** The scenes in order; each begins with what the one before has left. */
 export const scenes: readonly Scene[] = [
@@ -83,11 +87,19 @@ export const scenes: readonly Scene[] = [
       await stage.kill(first);
       await stage.wait(2);
       await stage.restart(first);
-      await stage.wait(2);
+      await Promise.all([stage.wait(2), stage.forgotten()]);
     },
-    judge: ({ samples, requests }) => {
+    judge: ({ samples, requests, forgottenAfterMs }) => {
       const served = requests.get(first) ?? 0;
-      return [noFailure(samples), verdict('it serves again once it is back', `${served} requests`, served > 0)];
+      return [
+        noFailure(samples),
+        verdict('it serves again once it is back', `${served} requests`, served > 0),
+        verdict(
+          `its old address is forgotten within ${forgottenMs / 1_000} s`,
+          asMs(forgottenAfterMs),
+          forgottenAfterMs <= forgottenMs,
+        ),
+      ];
     },
   },
   {
@@ -140,6 +152,24 @@ export const scenes: readonly Scene[] = [
     },
   },
 ];
+
+/** The last one, where the registry is a server. */
+export const registryOutage: Scene = {
+  title: `the registry is killed for ${outageSeconds} s`,
+  play: async (stage) => {
+    await stage.killRegistry(outageSeconds);
+    await stage.shift({ v1: 50, v3: 50 });
+    await stage.wait(2);
+  },
+  judge: ({ samples, settled, namedAfterMs }) => {
+    const share = percentOf(settled, ({ version }) => version === 'v3');
+    return [
+      noFailure(samples),
+      verdict(`it names all again within ${namedMs / 1_000} s`, asMs(namedAfterMs), namedAfterMs <= namedMs),
+      verdict('edits count again: v3 gets 35 to 65 %', asPercent(share), share >= 35 && share <= 65),
+    ];
+  },
+};
 
 /** Whether the page came with all that it needs. */
 export function isGood({ failure }: Sample): boolean {

@@ -2,6 +2,7 @@
  * What do all services of Bookinfo have in common? A server of node:http inside the mesh, and what whoever looks
  * after them asks for: `/stats`, `/metrics`, and `POST /fault`, which makes a replica slow or broken on purpose.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +30,8 @@ export interface Stats {
   readonly version: string | undefined;
   /** What is wrong with the last document, when it was refused. */
   readonly problems: readonly string[];
+  /** Where the services are, as far as this process knows. */
+  readonly addresses: readonly string[];
   /** Requests so far, those of whoever looks after the service not counted. */
   readonly requests: number;
   /** Retries of the calls to other services so far. */
@@ -50,7 +53,13 @@ export const version = process.env.VERSION ?? 'v1';
 
 const registry = process.env.MESH ?? `file:${fileURLToPath(new URL('mesh.yaml', import.meta.url))}`;
 
-/** Starts a service; `answer` answers its requests. The port is that of `PORT`, or a free one. */
+/** How long the others have to learn that this replica goes, before it does, in ms. */
+const propagationMs = 300;
+
+/**
+ * Starts a service; `answer` answers its requests. The port is that of `PORT`, or a free one. In a shared registry the
+ * service registers itself; a file says where it is.
+ */
 export async function serve(
   service: string,
   answer: (incoming: Incoming, mesh: Mesh) => Promise<Answer>,
@@ -81,21 +90,23 @@ export async function serve(
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     inbound(request, response, () => void respond(handle, request, response));
   });
-  server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
-    const { port } = server.address() as AddressInfo;
-    if (process.send === undefined) console.log(`${replica} is at http://127.0.0.1:${port}`);
-    else process.send({ port });
-  });
-
-  const stop = async () => {
-    server.close();
-    server.closeIdleConnections();
-    await mesh.close({ timeoutMs: 1_000 });
+  process.once('SIGTERM', async () => {
+    await mesh.drain({ propagationMs, timeoutMs: 1_000 });
     process.exit();
-  };
-  process.once('SIGTERM', stop);
+  });
   // The demo is gone, however it ended: no process is left behind.
   process.once('disconnect', () => process.exit());
+
+  await once(server.listen(Number(process.env.PORT ?? 0), '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  if (!registry.startsWith('file:')) await mesh.register({ port, address: '127.0.0.1', labels: { version } });
+  if (process.send === undefined) console.log(`${replica} is at http://127.0.0.1:${port}`);
+  else process.send({ port });
+}
+
+/** Where the services are, as far as a mesh knows. */
+export function knownAddresses(mesh: Mesh): string[] {
+  return mesh.status().services.flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
 }
 
 async function respond(
@@ -125,7 +136,13 @@ async function statsOf(mesh: Mesh, metrics: Registry, requests: number): Promise
   const retries = await metrics.getSingleMetric('inmesh_retries_total')?.get();
   // The series of a service alone counts everything; those of its routes are parts of it.
   const whole = (retries?.values ?? []).filter(({ labels }) => labels.route === undefined);
-  return { version, problems, requests, retries: whole.reduce((sum, { value }) => sum + value, 0) };
+  return {
+    version,
+    problems,
+    addresses: knownAddresses(mesh),
+    requests,
+    retries: whole.reduce((sum, { value }) => sum + value, 0),
+  };
 }
 
 function faultOf(query: URLSearchParams): Fault {

@@ -127,10 +127,15 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     status: () => meshStatus(options.service, handle),
     drain: (drainOptions) => {
       const { propagationMs = 2_000, timeoutMs = 30_000 } = drainOptions ?? {};
+      for (const [name, value] of Object.entries({ propagationMs, timeoutMs })) requireDuration(name, value);
       draining ??= drain({ registrations, served, clock, propagationMs, timeoutMs, close: closeOnce });
       return draining;
     },
-    close: (closeOptions) => closeOnce(closeOptions?.timeoutMs ?? 30_000),
+    close: (closeOptions) => {
+      const timeoutMs = closeOptions?.timeoutMs ?? 30_000;
+      requireDuration('timeoutMs', timeoutMs);
+      return closeOnce(timeoutMs);
+    },
   };
   if (options.handleSignals === true) uninstalls.add(drainOnSignals(() => mesh.drain()));
   return mesh;
@@ -159,6 +164,11 @@ function makeView<S extends string>(handle: EngineHandle, view: Overrides | unde
 function requireOptions(options: unknown): void {
   if (typeof options === 'object' && options !== null) return;
   throw new MeshError('INMESH_OPTION', `the options are ${String(options)}; allowed is an object`);
+}
+
+function requireDuration(name: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 0) return;
+  throw new MeshError('INMESH_OPTION', `option ${name} is ${String(value)}; allowed are numbers from 0 (ms)`);
 }
 
 interface Draining {

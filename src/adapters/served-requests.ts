@@ -11,6 +11,8 @@ export class ServedRequests {
 
   /** A request has come in. */
   add(answer: ServerResponse): void {
+    // Its client is gone already: no event will say so again.
+    if (answer.destroyed || answer.closed) return;
     this.count++;
     answer.once('close', () => {
       if (--this.count === 0) this.onIdle?.();

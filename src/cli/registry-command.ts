@@ -39,11 +39,15 @@ export interface Streams {
 const done = 0;
 const refused = 1;
 
+/** Those that take a file; the others take none. */
+const takeFile: readonly (typeof registryActions)[number][] = ['apply', 'diff'];
+
 /** A command over an open store. */
 interface Command extends Streams {
   readonly store: DocumentStore;
   readonly options: RegistryCommandOptions;
-  readonly files: readonly string[];
+  /** The file; empty for commands that take none. */
+  readonly path: string;
 }
 
 const commands: Readonly<Record<(typeof registryActions)[number], (command: Command) => Promise<number>>> = {
@@ -64,12 +68,14 @@ export async function registryCommand(
 ): Promise<number> {
   let registry: Registry | undefined;
   try {
+    requireFiles(action, files);
     registry = openRegistry(options.registry, { clock: systemClock, random: systemRandom });
     const { store } = registry;
     if (store === undefined) {
-      throw new MeshError('INMESH_UNSUPPORTED', `${registry.name}: documents cannot be written there by this command`);
+      const message = `${registry.name}: documents cannot be written there by this command; allowed: consul:, etcd: and kubernetes:`;
+      throw new MeshError('INMESH_UNSUPPORTED', message);
     }
-    return await commands[action]({ ...streams, store, options, files });
+    return await commands[action]({ ...streams, store, options, path: files[0] ?? '' });
   } catch (error) {
     streams.err.write(`${(error as Error).message}\n`);
     return refused;
@@ -79,8 +85,7 @@ export async function registryCommand(
 }
 
 async function apply(command: Command): Promise<number> {
-  const { store, options, files, out } = command;
-  const path = onlyFile(files);
+  const { store, options, path, out } = command;
   const name = options.name ?? basename(path, extname(path));
   const text = await readFile(path, 'utf8');
   const all = await store.list();
@@ -100,8 +105,7 @@ async function get({ store, options, out }: Command): Promise<number> {
   return done;
 }
 
-async function showDiff({ store, options, files, out }: Command): Promise<number> {
-  const path = onlyFile(files);
+async function showDiff({ store, options, path, out }: Command): Promise<number> {
   const name = options.name ?? basename(path, extname(path));
   const current = (await store.list()).find((document) => document.name === name);
   const text = await readFile(path, 'utf8');
@@ -174,9 +178,11 @@ async function isValid(
   return false;
 }
 
-function onlyFile(files: readonly string[]): string {
-  if (files.length === 1) return files[0] as string;
-  throw new MeshError('INMESH_OPTION', `${files.length} files are given; allowed is one`);
+function requireFiles(action: (typeof registryActions)[number], { length }: readonly string[]): void {
+  const allowed = takeFile.includes(action) ? 1 : 0;
+  if (length === allowed) return;
+  const message = `${action}: ${length} files are given; allowed is ${allowed === 1 ? 'one' : 'none'}`;
+  throw new MeshError('INMESH_OPTION', message);
 }
 
 function pick(all: readonly StoredDocument[], name: string | undefined): StoredDocument {

@@ -15,6 +15,10 @@ export interface ShownChange {
   readonly put: readonly Endpoint[];
   /** Keys. */
   readonly removed: readonly string[];
+  /** How many serving endpoints went as they should: they drain now, or are believed gone. */
+  readonly excused: number;
+  /** Whether more is held than before. */
+  readonly holdsMore: boolean;
 }
 
 /** Steps between two pauses. */
@@ -47,6 +51,11 @@ export class EndpointLedger {
     return this.held.size;
   }
 
+  /** How many endpoints that are shown are serving, once settled. */
+  get serving(): number {
+    return this.servingShown;
+  }
+
   /** Whether what was told has an endpoint that is not draining. */
   get hasServing(): boolean {
     return this.servingTold > 0;
@@ -65,7 +74,13 @@ export class EndpointLedger {
 
   /** Takes what the registry told; when it is not valid, nothing changes. */
   *take(change: EndpointChange): Steps<Verdict> {
+    if (typeof change !== 'object' || change === null)
+      return { accepted: false, problems: ['the change is no object'] };
     const given: unknown = 'full' in change ? change.full : change.put;
+    const isFull = 'full' in change;
+    if (!isFull && !(Array.isArray(change.removed) && change.removed.every((key) => typeof key === 'string'))) {
+      return { accepted: false, problems: ['the removed keys are no list of texts'] };
+    }
     if (!Array.isArray(given)) return { accepted: false, problems: ['the endpoints are no list'] };
     const read = new Map<string, Endpoint>();
     const problems: string[] = [];
@@ -93,11 +108,12 @@ export class EndpointLedger {
    * Brings what is shown up to date with what was told.
    *
    * @param isGone whether an endpoint that vanished is believed gone, whatever else vanished.
+   * @param peak how many were serving lately, at the most; fewer than are shown count as those.
    */
-  *settle(isGone: (key: string) => boolean): Steps<ShownChange> {
+  *settle(isGone: (key: string) => boolean, peak: number): Steps<ShownChange> {
     const { before, held: heldBefore } = this;
     this.before = new Map();
-    const held = yield* this.findHeld(before, isGone);
+    const { held, excused } = yield* this.findHeld(before, isGone, peak);
     const put: Endpoint[] = [];
     const removed: string[] = [];
     let steps = 0;
@@ -111,31 +127,39 @@ export class EndpointLedger {
     for (const key of heldBefore.keys()) if (!before.has(key) && !held.has(key)) removed.push(key);
     this.held = held;
     this.servingShown = this.servingTold + held.size;
-    return { put, removed };
+    const holdsMore = [...held.keys()].some((key) => !heldBefore.has(key));
+    return { put, removed, excused, holdsMore };
   }
 
   private *findHeld(
     before: ReadonlyMap<string, Endpoint | undefined>,
     isGone: (key: string) => boolean,
-  ): Steps<ReadonlyMap<string, Endpoint>> {
+    peak: number,
+  ): Steps<{ held: ReadonlyMap<string, Endpoint>; excused: number }> {
+    // What is held stays so: a registry that lost all of a set gets it back one by one.
+    const held = new Map<string, Endpoint>();
     const vanished = new Map<string, Endpoint>();
     let announced = 0;
     let gone = 0;
-    const vanish = (key: string, endpoint: Endpoint) => {
-      if (isGone(key)) gone++;
-      else vanished.set(key, endpoint);
-    };
     let steps = 0;
     for (const [key, was] of before) {
       if (++steps % stepsPerPause === 0) yield;
       if (was?.state !== 'serving') continue;
       const now = this.told.get(key);
       if (now?.state === 'draining') announced++;
-      else if (now === undefined) vanish(key, was);
+      else if (now !== undefined) continue;
+      else if (isGone(key)) gone++;
+      else vanished.set(key, was);
     }
-    for (const [key, endpoint] of this.held) if (!before.has(key)) vanish(key, endpoint);
-    if (vanished.size === 0) return none;
-    return isBelievable(this.servingShown - gone, this.servingTold + announced) ? none : vanished;
+    for (const [key, endpoint] of this.held) {
+      if (before.has(key)) continue;
+      if (isGone(key)) gone++;
+      else held.set(key, endpoint);
+    }
+    if (vanished.size > 0 && !isBelievable(Math.max(peak, this.servingShown) - gone, this.servingTold + announced)) {
+      for (const [key, endpoint] of vanished) held.set(key, endpoint);
+    }
+    return { held: held.size === 0 ? none : held, excused: gone + announced };
   }
 
   private *replace(endpoints: ReadonlyMap<string, Endpoint>): Steps {

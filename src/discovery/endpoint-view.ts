@@ -8,6 +8,7 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
 import { EndpointLedger, type ShownChange, type Steps } from './endpoint-ledger.ts';
 import { LoopTurns } from './loop-turns.ts';
+import { RecentPeak } from './recent-peak.ts';
 import type { EndpointChange, Sink, Verdict } from './registry.ts';
 
 /** How changes are handed on. */
@@ -70,6 +71,7 @@ export class EndpointView {
   private trusting = false;
   /** When endpoints refused a connection last, by key. */
   private readonly refusals = new Map<string, number>();
+  private readonly peak = new RecentPeak();
   private shownAt = Number.NEGATIVE_INFINITY;
   private heldSince = Number.POSITIVE_INFINITY;
   private holdTimer: Timer | undefined = undefined;
@@ -80,9 +82,9 @@ export class EndpointView {
     this.parts = parts;
   }
 
-  /** What calls are sent to; undefined while the registry is not known to know the service. */
+  /** What calls are sent to; none when the registry has no such service, undefined while nothing is known. */
   get endpoints(): readonly Endpoint[] | undefined {
-    return this.isShown ? [...this.ledger.endpoints()] : undefined;
+    return this.isShown || this.isTold ? [...this.ledger.endpoints()] : undefined;
   }
 
   /** Shows what was known before, when the registry has told nothing yet. */
@@ -186,11 +188,21 @@ export class EndpointView {
     while (!this.closed) {
       this.working ??= this.nextWork();
       if (this.working === undefined) return;
-      if (this.working.next().done) this.working = undefined;
+      if (this.isDone(this.working)) this.working = undefined;
       else if (turns.due) {
         void turns.turn().then(() => this.slice(turns));
         return;
       }
+    }
+  }
+
+  /** Runs a step. A sink that throws ends its work, and nothing else: later slices have nobody to throw to. */
+  private isDone(work: Steps): boolean {
+    try {
+      return work.next().done === true;
+    } catch (error) {
+      this.parts.sink.failed(error as Error);
+      return true;
     }
   }
 
@@ -214,8 +226,12 @@ export class EndpointView {
     const trusting = this.trusting || !this.parts.options.holds;
     this.isDue = false;
     this.trusting = false;
-    const change = yield* ledger.settle((key) => trusting || this.wasRefused(key));
-    this.watchHeld();
+    const { clock, options } = this.parts;
+    const peak = this.peak.since(clock.now() - options.holdMs);
+    const change = yield* ledger.settle((key) => trusting || this.wasRefused(key), peak);
+    this.peak.excuse(change.excused);
+    this.peak.add(clock.now(), ledger.serving);
+    this.watchHeld(change.holdsMore);
     if (this.isAbsent && ledger.heldCount === 0) {
       this.isShown = false;
       this.parts.sink.absent(this.version);
@@ -238,15 +254,16 @@ export class EndpointView {
     }
   }
 
-  /** What is held is held for a time, counted from its beginning. */
-  private watchHeld(): void {
+  /** What is held is held for a time, counted from the last that was added to it. */
+  private watchHeld(holdsMore: boolean): void {
     const { clock, options, name, sink } = this.parts;
     const { heldCount, size } = this.ledger;
     if (heldCount === 0) {
       this.heldSince = Number.POSITIVE_INFINITY;
       this.stopTimer('holdTimer');
-    } else if (this.holdTimer === undefined) {
-      this.heldSince = clock.now();
+    } else if (holdsMore) {
+      this.stopTimer('holdTimer');
+      this.heldSince = Math.min(this.heldSince, clock.now());
       const message = `${name}: ${heldCount} of ${size} endpoints vanished at once; they are kept for ${options.holdMs} ms, or until one refuses a connection`;
       sink.failed(new MeshError('INMESH_REGISTRY', message));
       this.holdTimer = clock.setBackgroundTimer(() => {

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Endpoint } from '../core/endpoint.ts';
-import { readSnapshot, type SnapshotDocuments, writeSnapshot } from './snapshot-file.ts';
+import { readSnapshot, removeLeftovers, type SnapshotDocuments, writeSnapshot } from './snapshot-file.ts';
 
 /** What is known of the past. */
 export interface LastKnownOptions {
@@ -33,7 +33,8 @@ export class LastKnown {
   /** Those that are watched now. */
   private readonly live = new Map<string, () => readonly Endpoint[] | undefined>();
   private timer: Timer | undefined = undefined;
-  private writing: Promise<void> = Promise.resolve();
+  private writing: Promise<void> | undefined = undefined;
+  private isDirty = false;
   private isWarned = false;
   private closed = false;
 
@@ -46,6 +47,7 @@ export class LastKnown {
     const { path, registry, clock, warn } = this.options;
     if (path === undefined) return;
     try {
+      await removeLeftovers(path, clock);
       const content = await readSnapshot(path, registry, clock);
       if (content === undefined) return;
       this.savedAt = content.savedAt;
@@ -76,41 +78,44 @@ export class LastKnown {
   /** Something has changed that is to be written. */
   changed(): void {
     const { path, clock } = this.options;
-    if (path === undefined || this.closed || this.timer !== undefined) return;
+    if (path === undefined || this.closed) return;
+    this.isDirty = true;
+    if (this.timer !== undefined || this.writing !== undefined) return;
     this.timer = clock.setBackgroundTimer(() => {
       this.timer = undefined;
-      void this.write();
+      this.writing = this.write();
     }, writeDelayMs);
   }
 
   /** Writes what has not been written. */
   async close(): Promise<void> {
-    if (this.closed) return this.writing;
     this.closed = true;
-    if (this.timer !== undefined) {
-      this.options.clock.clearTimer(this.timer);
-      void this.write();
-    }
+    if (this.timer !== undefined) this.options.clock.clearTimer(this.timer);
+    this.timer = undefined;
     await this.writing;
+    if (this.isDirty) await this.write();
   }
 
-  private write(): Promise<void> {
+  private async write(): Promise<void> {
     const { path, registry, clock, warn } = this.options;
+    this.isDirty = false;
     for (const service of this.live.keys()) this.remember(service);
     const content = { savedAt: clock.wallTime(), documents: this.documents, endpoints: new Map(this.endpoints) };
-    this.writing = this.writing
-      .then(() => writeSnapshot(path as string, registry, content, clock))
-      .catch((error: Error) => {
-        if (!this.isWarned) warn(`snapshot ${path} cannot be written: ${error.message}`);
-        this.isWarned = true;
-      });
-    return this.writing;
+    try {
+      await writeSnapshot(path as string, registry, content, clock);
+      this.isWarned = false;
+    } catch (error) {
+      if (!this.isWarned) warn(`snapshot ${path} cannot be written: ${(error as Error).message}`);
+      this.isWarned = true;
+    }
+    this.writing = undefined;
+    if (this.isDirty) this.changed();
   }
 
   private remember(service: string): void {
     const endpoints = this.live.get(service)?.();
     if (endpoints === undefined) return;
     this.endpoints.delete(service);
-    this.endpoints.set(service, endpoints);
+    if (endpoints.length > 0) this.endpoints.set(service, endpoints);
   }
 }

@@ -5,6 +5,9 @@
  */
 import { addressForms, type Endpoint, endpointKey, makeEndpoint, parseAddress } from '../core/endpoint.ts';
 
+/** As in documents: sums of such weights are exact. */
+const maxWeight = 1_000_000;
+
 /** The endpoint, complete and frozen; a text that says what is wrong with it otherwise. */
 export function readEndpoint(one: unknown): Endpoint | string {
   if (typeof one !== 'object' || one === null) return 'is no object';
@@ -24,7 +27,9 @@ export function readEndpoint(one: unknown): Endpoint | string {
   if (parseAddress(key) === undefined) return `${key} is no address; allowed: ${addressForms}`;
   if (!isLabels(labels)) return `${key}: labels are no object of texts`;
   if (typeof locality !== 'string') return `${key}: locality is no text`;
-  if (!Number.isInteger(weight) || weight < 0) return `${key}: weight is ${String(weight)}; allowed: integers from 0`;
+  if (!Number.isInteger(weight) || weight < 0 || weight > maxWeight) {
+    return `${key}: weight is ${String(weight)}; allowed: integers from 0 to ${maxWeight}`;
+  }
   if (state !== 'serving' && state !== 'draining') {
     return `${key}: state is ${String(state)}; allowed: serving, draining`;
   }

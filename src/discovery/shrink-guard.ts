@@ -3,7 +3,8 @@
  * together: a partition, a server that came back empty, a health checker that failed. What vanished is held for a while
  * (Eureka's self-preservation; Finagle keeps endpoints while discovery is not healthy).
  *
- * Not held is what was announced (an endpoint that drained before it went), and what more than half of the set survives.
+ * Not held is what was announced (an endpoint that drained before it went), and what half of the set survives. That
+ * half of the set is back ends no hold: the rest may be on its way, and may be all of a subset.
  */
 
 /** A smaller set is held only when nothing is left of it: two of three may well be stopped at once. */

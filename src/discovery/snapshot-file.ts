@@ -2,11 +2,11 @@
  * What does a process run on that starts while its registry is down? On what it, or another of its kind, was told
  * before: this file. It is replaced as a whole, and not believed when it is cut off, changed, or of another registry.
  *
- * One JSON value a line, so that neither writing nor reading holds up the process: a head, documents, endpoints, and
- * last a hash over all lines before it.
+ * One JSON value a line, so that writing does not hold up the process: a head, documents, endpoints, and last a hash over
+ * all lines before it.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Endpoint } from '../core/endpoint.ts';
@@ -30,6 +30,7 @@ export interface SnapshotContent {
 }
 
 const format = 1;
+const leftoverMs = 60_000;
 /** Endpoints on one line. */
 const perLine = 100;
 
@@ -96,6 +97,18 @@ export async function readSnapshot(path: string, registry: string, clock: Clock)
   const read = await readLines(rest, new LoopTurns(clock));
   const documents = typeof version === 'string' ? { version, documents: read.documents } : undefined;
   return { savedAt, documents, endpoints: read.endpoints };
+}
+
+/** Removes what processes left behind that were killed while they wrote; what is younger than a minute may be in use. */
+export async function removeLeftovers(path: string, clock: Clock): Promise<void> {
+  const folder = dirname(path);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(`.${basename(path)}.`)) continue;
+    const file = join(folder, name);
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (mtimeMs < clock.wallTime() - leftoverMs) await rm(file, { force: true });
+  }
 }
 
 function* lines(registry: string, { savedAt, documents, endpoints }: SnapshotContent): Generator<string> {

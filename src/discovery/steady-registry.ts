@@ -4,10 +4,10 @@
  * what was known last; and documents that vanish stay in force.
  */
 import type { Clock, Timer } from '../core/clock.ts';
-import { MeshError } from '../core/errors.ts';
 import { EndpointView, type EndpointViewOptions, endpointViewDefaults } from './endpoint-view.ts';
 import type { LastKnown } from './last-known.ts';
-import type { EndpointChange, RawDocument, Registry, Sink, Watch } from './registry.ts';
+import type { EndpointChange, Registry, Sink, Watch } from './registry.ts';
+import { type DocumentSink, SteadyDocuments } from './steady-documents.ts';
 
 /** A watch of endpoints that learns from connections. */
 export interface EndpointWatch extends Watch {
@@ -20,16 +20,17 @@ export interface SteadyRegistryParts {
   readonly clock: Clock;
   readonly lastKnown: LastKnown;
   readonly options?: Partial<EndpointViewOptions>;
+  /** A registry that has said nothing for this long shows what was known last, in ms. Default 1,000. */
+  readonly recallAfterMs?: number;
 }
 
-/** A registry that has said nothing for this long shows what was known last, in ms. */
-const recallAfterMs = 1_000;
+const defaultRecallAfterMs = 1_000;
 
 /** The registry as the mesh sees it. */
 export class SteadyRegistry {
   readonly name: string;
   readonly register: Registry['register'];
-  readonly watchDocuments: Registry['watchDocuments'];
+  readonly watchDocuments: ((sink: DocumentSink) => Watch) | undefined;
   readonly watchEndpoints: ((service: string, sink: Sink<EndpointChange>) => EndpointWatch) | undefined;
   /** What was known last. */
   readonly lastKnown: LastKnown;
@@ -54,56 +55,14 @@ export class SteadyRegistry {
     await this.parts.lastKnown.close();
   }
 
-  private steadyDocuments(sink: Sink<readonly RawDocument[]>): Watch {
+  private steadyDocuments(sink: DocumentSink): Watch {
     const { lastKnown } = this.parts;
-    const { documents: known } = lastKnown;
-    let isTold = false;
-    const recall = () => {
-      if (isTold || known === undefined || this.runsOnSnapshot) return;
-      this.runsOnSnapshot = true;
-      if (known.documents.length > 0) void sink.set(known.documents, known.version);
-      else sink.absent(known.version);
-    };
-    return this.watched(recall, (end) =>
-      (this.inner.watchDocuments as NonNullable<Registry['watchDocuments']>)(
-        end({
-          set: async (documents, version) => {
-            // If this one is bad, that one is the last good one.
-            const isKnown = known !== undefined && known.documents.length > 0;
-            if (!isTold && isKnown && !this.runsOnSnapshot) void sink.set(known.documents, known.version);
-            isTold = true;
-            this.runsOnSnapshot = false;
-            const verdict = await sink.set(documents, version);
-            if (verdict.accepted) {
-              lastKnown.documents = { version, documents };
-              lastKnown.changed();
-            }
-            return verdict;
-          },
-          absent: (version) => {
-            const mayVanish = this.inner.isDeliberate === true;
-            const had = (lastKnown.documents?.documents.length ?? 0) > 0;
-            if (!mayVanish && had && (isTold || this.runsOnSnapshot)) {
-              sink.failed(
-                new MeshError(
-                  'INMESH_REGISTRY',
-                  `${this.name}: there are no documents any more; the last ones stay in force`,
-                ),
-              );
-              return;
-            }
-            isTold = true;
-            this.runsOnSnapshot = false;
-            lastKnown.documents = { version, documents: [] };
-            lastKnown.changed();
-            sink.absent(version);
-          },
-          failed: (error) => {
-            recall();
-            sink.failed(error);
-          },
-        }),
-      ),
+    const watched = new SteadyDocuments(this.name, this.inner.isDeliberate === true, sink, lastKnown, (runs) => {
+      this.runsOnSnapshot = runs;
+    });
+    return this.watched(
+      () => watched.recall(),
+      (end) => (this.inner.watchDocuments as NonNullable<Registry['watchDocuments']>)(end(watched)),
     );
   }
 
@@ -114,14 +73,24 @@ export class SteadyRegistry {
     const view = new EndpointView({ clock, name: `${this.name}: ${service}`, sink, changed, options });
     const recall = () => {
       const known = lastKnown.endpointsOf(service);
-      if (known !== undefined && known.length > 0) view.recall(known, 'last known');
+      if (known !== undefined) view.recall(known, 'last known');
+    };
+    // The first answer is judged by what was known before: a registry may have come back empty.
+    const compare = () => {
+      if (options.holds) recall();
     };
     const watch = this.watched(recall, (end) =>
       (this.inner.watchEndpoints as NonNullable<Registry['watchEndpoints']>)(
         service,
         end({
-          set: (change, version) => view.set(change, version),
-          absent: (version) => view.absent(version),
+          set: (change, version) => {
+            compare();
+            return view.set(change, version);
+          },
+          absent: (version) => {
+            compare();
+            view.absent(version);
+          },
           failed: (error) => {
             recall();
             sink.failed(error);
@@ -142,7 +111,7 @@ export class SteadyRegistry {
 
   /** A watch whose sink hears nothing once it is closed, and that calls `recall` when the driver says nothing. */
   private watched(recall: () => void, open: (end: <T>(sink: Sink<T>) => Sink<T>) => Watch): Watch {
-    const { clock } = this.parts;
+    const { clock, recallAfterMs = defaultRecallAfterMs } = this.parts;
     let closed = false;
     let timer: Timer | undefined = clock.setBackgroundTimer(recall, recallAfterMs);
     const heard = () => {

@@ -99,6 +99,7 @@ export class Configuration {
       this.onFirst = resolve;
       this.watch = registry.watchDocuments?.({
         set: (documents, version) => this.set(documents, version),
+        recall: (documents, version) => this.set(documents, version, true),
         absent: (version) => void this.set([], version),
         failed: (error) => this.registryFailed(error),
       });
@@ -168,22 +169,25 @@ export class Configuration {
     return this.namesEveryService ? authority : hostOf(authority);
   }
 
-  private set(documents: readonly RawDocument[], version: string): Promise<Verdict> {
+  private set(documents: readonly RawDocument[], version: string, isRecalled = false): Promise<Verdict> {
     if (this.closed) return Promise.resolve(accepted);
-    this.registryError = undefined;
-    this.registryFailedAt = undefined;
+    if (!isRecalled) {
+      this.registryError = undefined;
+      this.registryFailedAt = undefined;
+    }
     const turn = ++this.newest;
     const compiled = compile(documents);
-    const judged = this.applying.then(async () => this.judge(turn, version, await compiled));
+    const judged = this.applying.then(async () => this.judge(turn, version, await compiled, isRecalled));
     this.applying = judged;
     return judged;
   }
 
   /** Puts a version in force when it is good and still the newest. Never rejects. */
-  private async judge(turn: number, version: string, result: CompileResult): Promise<Verdict> {
+  private async judge(turn: number, version: string, result: CompileResult, isRecalled: boolean): Promise<Verdict> {
     // A newer one has come while this one was read, or the mesh is closed.
     if (turn !== this.newest) {
-      if (result.ok) this.passedOver = { version, config: result.config, warnings: result.warnings };
+      if (!result.ok) return { accepted: false, problems: result.problems };
+      this.passedOver = { version, config: result.config, warnings: result.warnings };
       return accepted;
     }
     const problems = result.ok ? await this.apply({ version, ...result }) : result.problems;
@@ -192,7 +196,9 @@ export class Configuration {
     // It is newer than what is in force, and would be that if this one had come later.
     if (problems.length > 0 && passedOver !== undefined) await this.apply(passedOver);
     const verdict = problems.length === 0 ? accepted : this.refuse(version, problems);
-    if (turn === this.newest) this.onFirst?.(this.version === undefined ? verdict : accepted);
+    // A snapshot that is not good any more is as good as none: the registry may answer yet.
+    const isWaitedFor = !isRecalled || verdict.accepted;
+    if (turn === this.newest && isWaitedFor) this.onFirst?.(this.version === undefined ? verdict : accepted);
     return verdict;
   }
 

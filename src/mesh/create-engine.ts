@@ -93,6 +93,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
   const steady = (inner: Registry, path?: string) =>
     new SteadyRegistry(inner, {
       clock,
+      recallAfterMs: Math.min(1_000, (options.readyTimeoutMs ?? defaultReadyTimeoutMs) / 2),
       lastKnown: new LastKnown({ path, registry: inner.name, clock, warn }),
     });
   const registry = steady(driver, options.snapshot);

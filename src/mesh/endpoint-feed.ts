@@ -80,7 +80,19 @@ export class EndpointFeed {
 
   /** Asks the registry, where there is one to be asked by name. */
   wake(): void {
-    if (this.isAsleep) this.watch = this.sources.registry.watchEndpoints?.(this.host, this.sink());
+    if (!this.isAsleep) return;
+    try {
+      this.watch = this.sources.registry.watchEndpoints?.(this.host, this.sink());
+    } catch (error) {
+      this.report(error as Error);
+    }
+  }
+
+  /** Nothing is known until the registry says so. */
+  forget(): void {
+    this.known = new Promise((resolve) => {
+      this.settle = resolve;
+    });
   }
 
   /** Lets go of what the registry told, and asks no more. Answers whether it did ask. */
@@ -115,12 +127,6 @@ export class EndpointFeed {
     this.watch?.close();
     this.watch = undefined;
     this.isFromRegistry = false;
-  }
-
-  private forget(): void {
-    this.known = new Promise((resolve) => {
-      this.settle = resolve;
-    });
   }
 
   private show(endpoints: readonly Endpoint[]): void {

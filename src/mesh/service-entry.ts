@@ -77,7 +77,21 @@ export class ServiceEntry {
       before.resolution !== config.resolution
     ) {
       feed.configure(config);
+      this.awaitAgain(config);
     }
+  }
+
+  /** A service that is asleep may have lost the endpoints that it had without the registry. */
+  private awaitAgain({ endpoints }: ServiceConfig): void {
+    const { feed, service } = this;
+    if (!feed.isAsleep) return;
+    if (endpoints.length > 0) {
+      service.firstEndpoints = () => this.wakeOnly();
+      return;
+    }
+    feed.forget();
+    this.endWait();
+    this.awaitEndpoints();
   }
 
   /** To be called now and then: how many of these looks in a row have seen no attempt. */
@@ -102,6 +116,7 @@ export class ServiceEntry {
   close(): void {
     this.feed.close();
     this.service.onRefused = undefined;
+    this.feed.onFailure?.();
     this.endWait();
   }
 

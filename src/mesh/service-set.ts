@@ -35,6 +35,8 @@ export class ServiceSet {
   private readonly absent = new Map<string, number>();
   /** Services that are gone, and finish what they have. */
   private readonly closing = new Map<Service, Promise<void>>();
+  /** Questions whether the registry knows a host, until they are answered. */
+  private readonly asking = new Map<string, Promise<void>>();
   private lookTimer: Timer | undefined = undefined;
 
   constructor(parts: MeshParts, sources: EndpointSources, readyTimeoutMs: number) {
@@ -131,10 +133,7 @@ export class ServiceSet {
     this.found.set(name, entry);
     entry.wake();
     void entry.known.then((isKnown) => {
-      if (isKnown || this.found.get(name) !== entry) return;
-      this.found.delete(name);
-      this.forgetLater(name);
-      this.retire(entry);
+      if (!isKnown) this.giveUp(name, entry);
     });
     return entry.service;
   }
@@ -145,17 +144,38 @@ export class ServiceSet {
    * @returns resolves when it has answered, or has taken too long to; undefined when it has been asked.
    */
   ask(name: string): Promise<void> | undefined {
+    const asking = this.asking.get(name);
+    if (asking !== undefined) return asking;
     if (this.found.has(name) || this.discover(name) === undefined) return undefined;
     const entry = this.found.get(name) as ServiceEntry;
+    const asked = this.answerOf(entry).then(() => {
+      this.asking.delete(name);
+      // It cannot be said now, and is not asked again at once: the request goes on as if there were no mesh.
+      if (!entry.isKnown) this.giveUp(name, entry);
+    });
+    this.asking.set(name, asked);
+    return asked;
+  }
+
+  private answerOf(entry: ServiceEntry): Promise<void> {
+    const { clock } = this.parts;
     return new Promise((resolve) => {
-      const timer = this.parts.clock.setTimer(resolve, askMs);
+      const timer = clock.setTimer(resolve, askMs);
       const answered = () => {
-        this.parts.clock.clearTimer(timer);
+        clock.clearTimer(timer);
         resolve();
       };
       void entry.known.then(answered);
       entry.onFailure = answered;
     });
+  }
+
+  /** Nobody knows the service. */
+  private giveUp(name: string, entry: ServiceEntry): void {
+    if (this.found.get(name) !== entry) return;
+    this.found.delete(name);
+    this.forgetLater(name);
+    this.retire(entry);
   }
 
   async close(): Promise<void> {

@@ -19,7 +19,7 @@ export interface MeshStatus {
     readonly registryError: string | undefined;
     /** When that was, in ms since the epoch; undefined with {@link registryError}. */
     readonly registryFailedAt: number | undefined;
-    /** How old the snapshot is that is in force until the registry answers, in ms; undefined when it has answered. */
+    /** How old the snapshot is whose documents are in force, in ms; undefined when they are the registry's. */
     readonly snapshotAgeMs: number | undefined;
   };
   readonly services: readonly ServiceStatus[];

@@ -1,29 +1,36 @@
 /**
  * A process that serves, and drains when it is told to end. Its registry is a file that it appends to.
  *
- * `drain-process.ts <log file> <handleSignals>`
+ * `drain-process.ts <log file> <handleSignals> <meshes>`
  */
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createMesh } from '../../src/index.ts';
+import { createMesh, type Mesh } from '../../src/index.ts';
 
-const [, , file = '', handleSignals] = process.argv;
+const [, , file = '', handleSignals, meshes] = process.argv;
 const log = (line: string) => appendFileSync(file, `${line}\n`);
 
-const mesh = await createMesh({
-  service: 'reviews',
-  handleSignals: handleSignals === 'true',
-  registry: {
-    name: 'log:',
-    watchEndpoints: () => ({ close: () => log('watches closed') }),
-    register: async () => {
-      log('registered');
-      return { deregister: async () => log('deregistered') };
+async function openMesh(): Promise<Mesh> {
+  return createMesh({
+    service: 'reviews',
+    handleSignals: handleSignals === 'true',
+    registry: {
+      name: 'log:',
+      watchEndpoints: () => ({ close: () => log('watches closed') }),
+      register: async () => {
+        log('registered');
+        return { deregister: async () => log('deregistered') };
+      },
+      close: async () => log('registry closed'),
     },
-    close: async () => log('registry closed'),
-  },
-});
+  });
+}
+
+// The first of several has nothing to wait for.
+for (let idle = 1; idle < Number(meshes); idle++)
+  await openMesh().then((mesh) => mesh.register({ port: 1, address: 'a' }));
+const mesh = await openMesh();
 const inbound = mesh.inbound();
 const server = createServer((request, response) =>
   inbound(request, response, () => {

@@ -18,11 +18,11 @@ afterEach(() => bench.close());
 const program = fileURLToPath(new URL('drain-process.ts', import.meta.url));
 
 /** A process that serves, and a log of what it does. */
-async function start(handleSignals: boolean) {
+async function start(handleSignals: boolean, meshes = 1) {
   const folder = await mkdtemp(join(tmpdir(), 'inmesh-drain-'));
   bench.onClose(() => rm(folder, { recursive: true }));
   const file = join(folder, 'log');
-  const child = fork(program, [file, String(handleSignals)], { execArgv: ['--no-warnings'] });
+  const child = fork(program, [file, String(handleSignals), String(meshes)], { execArgv: ['--no-warnings'] });
   bench.onClose(async () => void child.kill('SIGKILL'));
   const exited = once(child, 'exit');
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
@@ -51,7 +51,24 @@ describe('a process with handleSignals', () => {
   }, 20_000);
 });
 
+describe('two meshes with handleSignals', () => {
+  it('both drain before the signal ends the process', async () => {
+    const { child, exited, log } = await start(true, 2);
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([null, 'SIGTERM']);
+    expect((await log()).filter((line) => line === 'deregistered')).toHaveLength(2);
+    expect((await log()).filter((line) => line === 'registry closed')).toHaveLength(2);
+  }, 20_000);
+});
+
 describe('mesh.drain', () => {
+  it.each(['30s', Number.NaN, -1])('refuses %s for a duration', async (timeoutMs) => {
+    const { mesh } = await open();
+    expect(() => mesh.drain({ timeoutMs } as never)).toThrow('option timeoutMs is');
+    expect(() => mesh.close({ timeoutMs } as never)).toThrow('option timeoutMs is');
+    await mesh.close();
+  });
+
   async function open() {
     const clock = new VirtualClock();
     const log: string[] = [];

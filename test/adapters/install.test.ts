@@ -90,6 +90,16 @@ describe('mesh.install', () => {
     expect(asked).toEqual(['reviews', 'localhost']);
   });
 
+  it('lets all requests to a host wait for the one answer of the registry', async () => {
+    const { address } = await bench.server(echo);
+    const asked: string[] = [];
+    const mesh = await createMesh({ service: 'productpage', registry: askedFor(address, asked, 'answers') });
+    bench.onClose(() => mesh.close());
+    mesh.install();
+    const seen = await Promise.all([1, 2, 3].map(async (index) => (await fetch(`http://reviews/${index}`)).status));
+    expect([seen, asked]).toEqual([[200, 200, 200], ['reviews']]);
+  });
+
   it.each(['fails', 'is silent'] as const)('passes them when the registry %s', async (answer) => {
     const { address, port } = await bench.server(echo);
     const asked: string[] = [];

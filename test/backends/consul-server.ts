@@ -1,4 +1,4 @@
-/** A real Consul agent in development mode, for tests and the demo. */
+/** A real Consul agent in development mode, for tests. */
 import { freePorts, ServerProcess } from './server-process.ts';
 
 /** A Consul agent. */

@@ -1,4 +1,4 @@
-/** Real etcd servers, one or several that form a cluster, for tests and the demo. */
+/** Real etcd servers, one or several that form a cluster, for tests. */
 import { join } from 'node:path';
 import { freePorts, ServerProcess, temporaryFolder } from './server-process.ts';
 

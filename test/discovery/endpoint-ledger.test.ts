@@ -26,7 +26,7 @@ class Follower {
 
   tell(change: EndpointChange, trusting = false) {
     finish(this.ledger.take(change));
-    const { put, removed } = finish(this.ledger.settle(() => trusting));
+    const { put, removed } = finish(this.ledger.settle(() => trusting, 0));
     for (const key of removed) expect(this.shown.delete(key)).toBe(true);
     for (const one of put) this.shown.set(endpointKey(one), one);
     return { put: put.length, removed: removed.length };
@@ -82,15 +82,28 @@ describe('what vanishes', () => {
     expect(follower.hosts).toEqual([]);
   });
 
-  it('goes when enough come back, and stays what it was when it comes back itself', () => {
+  it('is held until the last of it is back, which stays what it was', () => {
+    for (const count of [2, 3, 6]) {
+      const follower = new Follower();
+      follower.tell({ full: range(count) });
+      follower.tell({ full: [] });
+      for (let back = 1; back <= count; back++) {
+        expect(follower.tell({ put: [endpoint(back)], removed: [] })).toEqual({ put: 0, removed: 0 });
+        expect(follower.ledger.heldCount).toBe(count - back);
+      }
+      expect(follower.hosts).toHaveLength(count);
+    }
+  });
+
+  it('stays held when others vanish of which half is left', () => {
     const follower = new Follower();
-    follower.tell({ full: range(6) });
-    follower.tell({ full: [] });
-    expect(follower.ledger.heldCount).toBe(6);
-    expect(follower.tell({ put: [endpoint(1)], removed: [] })).toEqual({ put: 0, removed: 0 });
-    expect(follower.ledger.heldCount).toBe(5);
-    expect(follower.tell({ put: [endpoint(2), endpoint(3)], removed: [] })).toEqual({ put: 0, removed: 3 });
-    expect(follower.hosts).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    follower.tell({ full: range(12) });
+    follower.tell({ full: range(5) });
+    follower.tell({ full: range(10) });
+    expect(follower.ledger.heldCount).toBe(2);
+    expect(follower.tell({ full: range(9) })).toEqual({ put: 0, removed: 1 });
+    expect(follower.hosts).toHaveLength(11);
+    expect(follower.ledger.heldCount).toBe(2);
   });
 
   it('goes when it is believed', () => {

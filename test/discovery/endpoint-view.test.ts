@@ -113,7 +113,7 @@ describe('a view of endpoints', () => {
     expect(shown.size).toBe(2);
   });
 
-  it('lets go of what it holds when its time is over, counted from when it vanished', async () => {
+  it('lets go of what it holds when its time is over, counted from when the last of it vanished', async () => {
     const { view, shown, clock, failures } = openView();
     view.set({ full: range(0, 8) }, '1');
     view.set({ full: range(0, 2) }, '2');
@@ -121,11 +121,49 @@ describe('a view of endpoints', () => {
     await clock.advance(20_000);
     view.set({ full: range(0, 1) }, '3');
     expect(shown.size).toBe(8);
-    await clock.advance(9_999);
+    await clock.advance(29_999);
     expect(shown.size).toBe(8);
     await clock.advance(1);
     expect(shown.size).toBe(1);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('holds what vanishes one by one once half of the most of the last 30 s is gone', async () => {
+    const { view, shown, clock } = openView();
+    view.set({ full: range(0, 10) }, '1');
+    for (let left = 9; left >= 1; left--) {
+      await clock.advance(1_000);
+      view.set({ full: range(0, left) }, String(11 - left));
+    }
+    expect(shown.size).toBe(5);
+    await clock.advance(30_000);
+    expect(shown.size).toBe(1);
+  });
+
+  it('believes what goes slowly, and what is replaced one by one', async () => {
+    const { view, shown, clock } = openView();
+    view.set({ full: range(0, 10) }, '1');
+    for (let left = 9; left >= 1; left--) {
+      await clock.advance(31_000);
+      view.set({ full: range(0, left) }, 'slow');
+    }
+    expect(shown.size).toBe(1);
+    view.set({ full: range(0, 10) }, 'again');
+    for (let step = 1; step <= 10; step++) {
+      view.set({ put: range(9 + step, 10 + step), removed: [] }, 'in');
+      view.set({ put: [], removed: [`10.0.0.${step - 1}:80`] }, 'out');
+      expect(shown.size).toBe(10);
+    }
+  });
+
+  it.each([
+    ['null', null],
+    ['no removed keys', { put: [] }],
+    ['removed keys that are no texts', { put: [], removed: [1] }],
+  ])('refuses %s for a change', (_what, change) => {
+    const { view, failures } = openView();
+    expect(view.set(change as never, '1')).toMatchObject({ accepted: false });
+    expect(failures).toHaveLength(1);
   });
 
   it('lets go of what it holds when one of those refuses a connection, not when another does', () => {
@@ -181,7 +219,7 @@ describe('a view of endpoints', () => {
     expect([shown.size, absences()]).toEqual([2, 0]);
     await clock.advance(30_000);
     expect([shown.size, absences()]).toEqual([0, 1]);
-    expect(view.endpoints).toBeUndefined();
+    expect(view.endpoints).toEqual([]);
   });
 
   it('shows what was known before only as long as the registry has told nothing', () => {

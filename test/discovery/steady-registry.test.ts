@@ -6,6 +6,7 @@ import { type Endpoint, endpointKey, makeEndpoint } from '../../src/core/endpoin
 import { LastKnown } from '../../src/discovery/last-known.ts';
 import type { EndpointChange, RawDocument, Registry, Sink, Verdict } from '../../src/discovery/registry.ts';
 import { readSnapshot, writeSnapshot } from '../../src/discovery/snapshot-file.ts';
+import type { DocumentSink } from '../../src/discovery/steady-documents.ts';
 import { SteadyRegistry } from '../../src/discovery/steady-registry.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
@@ -31,7 +32,8 @@ class PlayedRegistry implements Registry {
 /** Remembers what it is told; documents with the text `bad` are refused. */
 class Listener {
   readonly told: string[] = [];
-  readonly documents: Sink<readonly RawDocument[]> = {
+  readonly documents: DocumentSink = {
+    recall: async (documents, version) => this.documents.set(documents, version),
     set: (documents, version): Verdict => {
       const texts = documents.map(({ text }) => text).join();
       this.told.push(`${version}: ${texts}`);
@@ -108,6 +110,7 @@ describe('a process that starts while its registry is down', () => {
     documents.failed(new Error('down'));
     sink.failed(new Error('down'));
     expect(now.listener.told).toEqual(['7: good', 'failed: down', '10.0.0.1:80', 'failed: down']);
+    await now.clock.advance(0);
     expect(now.registry.runsOnSnapshot).toBe(true);
     await documents.set([{ name: 'mesh', text: 'new' }], '8');
     expect(now.registry.runsOnSnapshot).toBe(false);
@@ -142,12 +145,24 @@ describe('a process that starts while its registry is down', () => {
     expect(now.registry.runsOnSnapshot).toBe(true);
   });
 
-  it('believes a registry that answers, also when it has nothing', async () => {
+  it('keeps what was known when the first thing that the registry says is that it has nothing', async () => {
     await runBefore();
     const now = await open();
     watchDocuments(now).absent('1');
+    expect(now.listener.told).toEqual(['7: good', expect.stringContaining('the last ones stay in force')]);
     watchEndpoints(now).sink.absent('1');
-    expect(now.listener.told).toEqual(['absent', 'absent']);
+    expect(now.listener.told.slice(2)).toEqual(['10.0.0.1:80', expect.stringContaining('vanished at once')]);
+    await now.clock.advance(30_000);
+    expect(now.listener.told.at(-1)).toBe('absent');
+  });
+
+  it('takes the endpoints that the registry names first in place of those that were known', async () => {
+    await runBefore();
+    const now = await open();
+    void watchEndpoints(now).sink.set({ full: [endpoint('10.0.0.2')] }, '1');
+    await now.registry.close();
+    const content = await readSnapshot(path, 'played:', now.clock);
+    expect(content?.endpoints.get('reviews')?.map(endpointKey)).toEqual(['10.0.0.2:80']);
   });
 
   it('keeps what it runs on when the registry comes back empty', async () => {
@@ -157,6 +172,7 @@ describe('a process that starts while its registry is down', () => {
     documents.failed(new Error('down'));
     documents.absent('1');
     expect(now.listener.told.at(-1)).toContain('there are no documents any more; the last ones stay in force');
+    await now.clock.advance(0);
     expect(now.registry.runsOnSnapshot).toBe(true);
   });
 });
@@ -169,6 +185,36 @@ describe('the documents of a registry', () => {
     documents.absent('2');
     await documents.set([{ name: 'mesh', text: 'other' }], '3');
     expect(now.listener.told).toEqual(['1: good', expect.stringContaining('the last ones stay'), '3: other']);
+  });
+});
+
+describe('versions that come faster than they are judged', () => {
+  /** Answers when it is told to. */
+  function slowListener() {
+    const judges: ((accepted: boolean) => void)[] = [];
+    const set = () =>
+      new Promise<Verdict>((resolve) =>
+        judges.push((accepted) => resolve(accepted ? { accepted } : { accepted, problems: ['bad'] })),
+      );
+    return { judges, sink: { set, recall: set, absent: () => {}, failed: () => {} } };
+  }
+
+  it.each([
+    [[true, true, true], '3'],
+    [[true, false, true], '3'],
+    [[true, true, false], '2'],
+    [[true, false, false], '1'],
+  ])('leave %j in the snapshot what is in force', async (verdicts, kept) => {
+    const now = await open();
+    const { judges, sink } = slowListener();
+    now.registry.watchDocuments?.(sink);
+    const told = verdicts.map((_, index) =>
+      now.driver.documents?.set([{ name: 'mesh', text: String(index + 1) }], String(index + 1)),
+    );
+    for (const [index, accepted] of verdicts.entries()) judges[index]?.(accepted);
+    await Promise.all(told);
+    await now.registry.close();
+    expect((await readSnapshot(path, 'played:', now.clock))?.documents?.version).toBe(kept);
   });
 });
 

@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
-import { assembleMesh } from '../../src/adapters/create-mesh.ts';
+import { assembleMesh, createMesh } from '../../src/adapters/create-mesh.ts';
 import type { MeshDocument } from '../../src/config/schema.ts';
 import { events } from '../../src/core/events.ts';
 import type { Registry } from '../../src/discovery/registry.ts';
+import { writeSnapshot } from '../../src/discovery/snapshot-file.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { codeOf } from './code-of.ts';
 import { ManualRegistry } from './manual-registry.ts';
@@ -241,6 +245,27 @@ describe('a configuration that does not come', () => {
     const { early, timersEarly } = await openOver(broken);
     expect(early).toMatchObject({ message: 'not today' });
     expect(timersEarly).toBe(0);
+  });
+});
+
+describe('a snapshot that is not good', () => {
+  it('does not keep a mesh from waiting for its registry', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'inmesh-'));
+    const snapshot = join(folder, 'snapshot');
+    const bad = { version: '1', documents: [{ name: 'manual', value: { services: 5 } }] };
+    const content = { savedAt: 1, documents: bad, endpoints: new Map() };
+    await writeSnapshot(snapshot, 'manual', content, new VirtualClock());
+    const registry = new ManualRegistry();
+    const clock = new VirtualClock();
+    const opening = createMesh({ service: 'a', registry, snapshot, clock });
+    while (registry.documents.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    registry.documents[0]?.sink.failed(new Error('down'));
+    await clock.advance(100);
+    void registry.tell({ services: [{ host: 'reviews' }] }, '2');
+    const mesh = await opening;
+    expect(mesh.status().configuration).toMatchObject({ version: '2', snapshotAgeMs: undefined });
+    await mesh.close();
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -245,11 +245,14 @@ describe('services that nobody calls', () => {
     expect(await waiting).toBe('INMESH_CLOSED');
   });
 
+  const many = Array.from({ length: 101 }, (_, index) => ({ host: `service-${index}` }));
+
   /** A document with so many services that they are asked for when they are called. */
   async function openMany() {
     const endpoints = new ManualEndpoints();
-    const services = Array.from({ length: 101 }, (_, index) => ({ host: `service-${index}` }));
-    const documents = new MemoryRegistry({ services: [...services, reviews([b])] });
+    const documents = new MemoryRegistry({
+      services: [...many, reviews([b]), { host: 'static', endpoints: [{ address: b }] }],
+    });
     const opened = await virtualMeshOver({
       name: 'both',
       watchDocuments: (sink) => documents.watchDocuments(sink),
@@ -258,7 +261,7 @@ describe('services that nobody calls', () => {
     });
     virtual = opened;
     await opened.clock.advance(10);
-    return { ...opened, endpoints };
+    return { ...opened, endpoints, documents };
   }
 
   it('are asked for by their first call where the document names more than a hundred', async () => {
@@ -280,6 +283,19 @@ describe('services that nobody calls', () => {
     const second = call();
     await clock.advance(5);
     expect([await second, network.received.at(-1)?.endpoint]).toEqual([200, a]);
+  });
+
+  it('are asked for when a change of the document leaves them without endpoints', async () => {
+    const { endpoints, documents, clock } = await openMany();
+    const first = call('http://static/');
+    await clock.advance(5);
+    expect(await first).toBe(200);
+    await clock.advance(11 * minute);
+    await documents.setDocument({ services: [...many, { host: 'static' }] });
+    const asked = call('http://static/');
+    endpoints.sinkOf('static').set({ full }, '1');
+    await clock.advance(5);
+    expect(await asked).toBe(200);
   });
 
   it('forget what the registry told, and know it again with the next call', async () => {

@@ -63,6 +63,17 @@ describe('the document of Bookinfo', () => {
     expect(text).not.toContain('subset: v1');
   });
 
+  it('says nothing of addresses once they are removed, and stays valid', async () => {
+    file = new MeshFile(source);
+    file.removeEndpoints();
+    file.setWeights({ v1: 90, v3: 10 });
+    const { services, routes } = await configured();
+    expect([...services.values()].flatMap(({ endpoints }) => endpoints)).toEqual([]);
+    expect(services.get('reviews')?.subsets.size).toBe(3);
+    expect(routes.has('reviews')).toBe(true);
+    expect(file.placements).toHaveLength(10);
+  });
+
   it('leaves nothing behind when it is deleted', () => {
     file = new MeshFile(source);
     expect(existsSync(file.path)).toBe(true);
