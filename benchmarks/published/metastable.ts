@@ -5,6 +5,7 @@
  *
  * In simulated time, five seeds; figures are medians. node benchmarks/published/metastable.ts
  */
+import { writeFileSync } from 'node:fs';
 import type { MeshDocument } from '../../src/index.ts';
 import { latency, simulateMesh } from '../../src/testing/index.ts';
 
@@ -113,3 +114,7 @@ for (const [name, policy] of Object.entries(arms)) {
   };
 }
 console.table(table);
+writeFileSync(
+  new URL('../results/metastable.json', import.meta.url),
+  `${JSON.stringify({ node: process.version, results: table }, undefined, 2)}\n`,
+);
