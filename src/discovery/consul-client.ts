@@ -1,13 +1,17 @@
 /**
  * How does the driver talk to Consul? With plain requests, and with queries that wait for a change (blocking queries).
- *
- * Why three pools? Consul takes 200 connections of a client by default, and one whose query was given up stays occupied
- * on the server until that query's time is over, up to minutes later. So a waiting query is never given up to make room.
- * The first queries have a connection each and wait long; further ones share a few connections, in turn, and wait
- * shortly; and what must not wait has connections of its own. Together they stay well below the limit.
+ * Which query gets a connection, and for how long it waits, is decided in `consul-places.ts`.
  */
 import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
+import {
+  ConsulPlaces,
+  isTurnedAway,
+  longPlaces,
+  otherConnections,
+  type QueryPlace,
+  sharedPlaces,
+} from './consul-places.ts';
 import type { ConsulSettings, QueryParameters } from './consul-settings.ts';
 import { jsonElements } from './json-elements.ts';
 import { RegistryClient, type RegistryReply, type RegistryRequest, type RegistryStream } from './registry-client.ts';
@@ -30,6 +34,8 @@ export interface ConsulQuestion {
   readonly query?: QueryParameters;
   /** As {@link ConsulRequest.what}. */
   readonly what: string;
+  /** Whether a change may be told some seconds late. Default false. */
+  readonly isPatient?: boolean;
 }
 
 /** The state of something. It has to be read whole or given up by leaving the loop. */
@@ -38,14 +44,9 @@ export interface ConsulAnswer {
   readonly index: number;
   /** None for what does not exist (404). */
   readonly elements: AsyncIterable<unknown>;
+  /** Whether the token may not see all of it. Told by Consul 1.11 and later, and to a token alone. */
+  readonly isFiltered: boolean;
 }
-
-const longConnections = 70;
-const sharedConnections = 30;
-const otherConnections = 32;
-
-/** How long a query waits that shares its connection, in ms. */
-const sharedWaitMs = 1_000;
 
 /** Consul adds up to a sixteenth to each wait, so that queries of one instant do not end at one instant. */
 const waitJitter = 1 + 1 / 16;
@@ -63,19 +64,20 @@ export const maxReasonLength = 200;
 export class ConsulClient {
   readonly settings: ConsulSettings;
   private readonly clock: Clock;
+  private readonly places: ConsulPlaces;
   private readonly long: RegistryClient;
   private readonly shared: RegistryClient;
+  /** First questions, and what is no question. */
   private readonly other: RegistryClient;
-  private longCount = 0;
-  private sharedCount = 0;
 
   constructor(settings: ConsulSettings, clock: Clock) {
     const { name, hosts, tls, token } = settings;
     const options = { name, hosts, tls, clock, headers: () => token.headers() };
     this.settings = settings;
     this.clock = clock;
-    this.long = new RegistryClient({ ...options, connections: longConnections });
-    this.shared = new RegistryClient({ ...options, connections: sharedConnections });
+    this.places = new ConsulPlaces(clock, settings.waitMs);
+    this.long = new RegistryClient({ ...options, connections: longPlaces });
+    this.shared = new RegistryClient({ ...options, connections: sharedPlaces });
     this.other = new RegistryClient({ ...options, connections: otherConnections });
   }
 
@@ -85,19 +87,26 @@ export class ConsulClient {
    * @throws MeshError `INMESH_REGISTRY` without an answer, and for a status that is none.
    */
   async send({ what, query = {}, body, accept = [], path, ...rest }: ConsulRequest): Promise<RegistryReply> {
-    const reply = await this.other.send({
-      ...rest,
-      path: withQuery(path, query),
-      ...(body === undefined ? undefined : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    if (reply.status === 200 || accept.includes(reply.status)) return reply;
-    throw this.refused(reply.status, reply.text, what, this.other);
+    const startedAt = this.clock.now();
+    try {
+      const reply = await this.other.send({
+        ...rest,
+        path: withQuery(path, query),
+        ...(body === undefined ? undefined : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      if (reply.status === 200 || accept.includes(reply.status)) return reply;
+      throw this.refused(reply.status, reply.text, what, this.other);
+    } catch (error) {
+      throw this.explained(what, error, startedAt);
+    }
   }
 
   /**
    * Asks for a state, and hands it to `take`.
    *
    * @param index waits until the state is a later one; 0 for the state as it is.
+   * @param signal of the watch, the same for each of its questions. A query that waits is not ended by it, and is heard
+   * no more: its connection stays occupied on the server, and so does its place here.
    * @throws MeshError `INMESH_REGISTRY` as {@link send}; the reason of `signal`; and what `take` throws.
    */
   async query<T>(
@@ -106,20 +115,35 @@ export class ConsulClient {
     signal: AbortSignal,
     take: (answer: ConsulAnswer) => Promise<T>,
   ): Promise<T> {
-    if (index === 0) return this.ask(question, {}, answerMs, this.other, signal, take);
-    if (this.longCount < longConnections) {
-      this.longCount++;
-      const { waitMs } = this.settings;
-      const query = { index: String(index), wait: `${waitMs}ms` };
-      const ending = this.ask(question, query, waitMs * waitJitter + answerMs, this.long, signal, take);
-      return ending.finally(() => this.longCount--);
-    }
-    this.sharedCount++;
-    const waitMs = Math.min(sharedWaitMs, this.settings.waitMs);
-    const rounds = Math.ceil(this.sharedCount / sharedConnections);
-    const query = { index: String(index), wait: `${waitMs}ms` };
-    const timeoutMs = rounds * (waitMs * waitJitter + answerMs);
-    return this.ask(question, query, timeoutMs, this.shared, signal, take).finally(() => this.sharedCount--);
+    const { isPatient = false } = question;
+    const place = await (index === 0 ? this.places.forFirst(signal) : this.places.forWaiting(signal, isPatient));
+    const asking = this.ask(question, index, place, signal, take);
+    const leave = () => place.leave();
+    asking.then(leave, leave);
+    return unlessAborted(asking, signal);
+  }
+
+  /** Asks for a state as it is while another answer is taken, without a place of its own: it might wait for itself. */
+  state<T>(question: ConsulQuestion, signal: AbortSignal, take: (answer: ConsulAnswer) => Promise<T>): Promise<T> {
+    return this.ask(question, 0, { kind: 'first', waitMs: 0 }, signal, take);
+  }
+
+  /**
+   * Finds out whether `path` may be read, where the answer of another question hides that it may not.
+   *
+   * @param path of something whose reading Consul refuses (403) to who lacks the rights for it.
+   * @throws MeshError `INMESH_REGISTRY` when it may not, or there is no answer.
+   */
+  async assertReadable(path: string, what: string, signal: AbortSignal): Promise<void> {
+    const { scope, freshness } = this.settings;
+    const query = { ...scope, ...freshness };
+    const { status, text } = await this.other.send({
+      method: 'GET',
+      path: withQuery(path, query),
+      signal,
+      background: true,
+    });
+    if (status === 403) throw this.refused(status, text, what, this.other);
   }
 
   /**
@@ -131,7 +155,7 @@ export class ConsulClient {
     try {
       return read();
     } catch (error) {
-      throw this.named(what, error);
+      throw error instanceof SyntaxError ? this.error(what, error.message) : error;
     }
   }
 
@@ -139,6 +163,13 @@ export class ConsulClient {
   error(what: string, reason: string): MeshError {
     const { name, token } = this.settings;
     return new MeshError('INMESH_REGISTRY', token.scrub(`${name}: ${what}: ${reason}`));
+  }
+
+  /** The index of a reply. @throws MeshError `INMESH_REGISTRY` for a reply that has none. */
+  indexOf(what: string, { status, headers }: Pick<RegistryReply, 'status' | 'headers'>): number {
+    const header = headers['x-consul-index'];
+    if (typeof header === 'string' && /^\d+$/.test(header)) return Number(header);
+    throw this.error(what, `status ${status} without X-Consul-Index; is this a Consul?`);
   }
 
   /** Ends all queries; requests go on to be sent until {@link close}. */
@@ -152,31 +183,37 @@ export class ConsulClient {
 
   private async ask<T>(
     { path, query, what }: ConsulQuestion,
-    waiting: QueryParameters,
-    timeoutMs: number,
-    client: RegistryClient,
+    index: number,
+    { kind, waitMs }: Pick<QueryPlace, 'kind' | 'waitMs'>,
     signal: AbortSignal,
     take: (answer: ConsulAnswer) => Promise<T>,
   ): Promise<T> {
     const { scope, freshness } = this.settings;
+    const client = kind === 'first' ? this.other : this[kind];
+    const waiting: QueryParameters = index === 0 ? {} : { index: String(index), wait: `${waitMs}ms` };
+    const startedAt = this.clock.now();
     const controller = new AbortController();
     const abort = () => controller.abort(signal.reason);
     signal.throwIfAborted();
-    signal.addEventListener('abort', abort, { once: true });
+    if (index === 0) signal.addEventListener('abort', abort, { once: true });
     const late = () => controller.abort(this.error(what, `the reply has not ended after ${bodyMs} ms`));
     let timer: object | undefined;
     try {
       const stream = await client.stream({
         method: 'GET',
         path: withQuery(path, { ...query, ...scope, ...freshness, ...waiting }),
-        timeoutMs,
+        timeoutMs: waitMs * waitJitter + answerMs,
         signal: controller.signal,
         background: true,
       });
       timer = this.clock.setBackgroundTimer(late, bodyMs);
+      signal.addEventListener('abort', abort, { once: true });
+      // Nobody listens any more, and the server is done with it: its connection may go.
+      if (signal.aborted) abort();
+      signal.throwIfAborted();
       return await take(await this.answer(stream, what, client));
     } catch (error) {
-      throw this.named(what, error);
+      throw this.explained(what, error, startedAt);
     } finally {
       if (timer !== undefined) this.clock.clearTimer(timer);
       signal.removeEventListener('abort', abort);
@@ -189,22 +226,32 @@ export class ConsulClient {
       const text = await startOf(body);
       if (status !== 404) throw this.refused(status, text, what, client);
     }
-    const header = headers['x-consul-index'];
-    if (typeof header !== 'string' || !/^\d+$/.test(header)) {
+    try {
+      return {
+        // An index of 0 would not wait.
+        index: Math.max(1, this.indexOf(what, stream)),
+        elements: status === 200 ? jsonElements(body) : noElements(),
+        isFiltered: headers['x-consul-results-filtered-by-acls'] === 'true',
+      };
+    } catch (error) {
       if (status === 200) await startOf(body);
-      throw this.error(what, `status ${status} without X-Consul-Index; is this a Consul?`);
+      throw error;
     }
-    // An index of 0 would not wait.
-    return { index: Math.max(1, Number(header)), elements: status === 200 ? jsonElements(body) : noElements() };
   }
 
-  private named(what: string, error: unknown): unknown {
-    return error instanceof SyntaxError ? this.error(what, error.message) : error;
+  /** The error of a question or request about `what`; whether there were too many connections is seen here. */
+  private explained(what: string, error: unknown, startedAt: number): unknown {
+    if (error instanceof SyntaxError) return this.error(what, error.message);
+    if (!isTurnedAway(error, this.clock.now() - startedAt)) return error;
+    this.places.turnedAway();
+    const hint = 'closed at once, as a Consul does with more than limits.http_max_conns_per_client of one address';
+    return new MeshError('INMESH_REGISTRY', `${error.message}; ${hint}`, { cause: error.cause });
   }
 
   private refused(status: number, text: string, what: string, client: RegistryClient): MeshError {
     // A server that has no leader, or too much to do, is not the one to ask next.
     if (status === 429 || status >= 500) client.rotate();
+    if (status === 429) this.places.turnedAway();
     const reason = this.settings.token.scrub(text.trim()).slice(0, maxReasonLength);
     return this.error(what, `${status === 403 ? 'permission denied' : 'refused'}, status ${status}: ${reason}`);
   }
@@ -215,9 +262,13 @@ function withQuery(path: string, query: QueryParameters): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
-/** The path of a key, whose slashes are those of the path. */
-export function keyPath(key: string): string {
-  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
+/** Settles as `promise`, or rejects at once with the reason when `signal` is aborted. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Reads enough of a body to say what it is about. */

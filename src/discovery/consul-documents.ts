@@ -3,9 +3,10 @@
  * own configuration entries are the one document (`consul-config-entries.ts`); the first key takes their place, so that
  * nobody has to know how the two would add up.
  */
-import { type ConsulAnswer, keyPath } from './consul-client.ts';
+import { events } from '../core/events.ts';
+import type { ConsulAnswer } from './consul-client.ts';
 import { type ConsulEntriesOptions, ConsulEntriesWatch } from './consul-entries-watch.ts';
-import { readConsulKey } from './consul-keys.ts';
+import { keyPath, readConsulKey } from './consul-keys.ts';
 import { pollConsul } from './consul-poll.ts';
 import type { ConsulReports } from './consul-reports.ts';
 import { LoopTurns } from './loop-turns.ts';
@@ -21,12 +22,15 @@ export interface ConsulDocumentsOptions extends ConsulEntriesOptions {
 export class ConsulDocuments implements Watch {
   private readonly options: ConsulDocumentsOptions;
   private readonly sink: Sink<readonly RawDocument[]>;
+  /** `inmesh/documents/`. */
+  private readonly folder: string;
   private readonly keys: Watch;
   /** Open while there are no keys. */
   private entries: ConsulEntriesWatch | undefined;
   /** What was told last; none for that there is nothing, undefined before the first and after a failure. */
   private told: readonly RawDocument[] | undefined;
   private judging: Promise<void> = Promise.resolve();
+  private isMissingTold = false;
   private closed = false;
 
   constructor(options: ConsulDocumentsOptions, sink: Sink<readonly RawDocument[]>) {
@@ -34,6 +38,7 @@ export class ConsulDocuments implements Watch {
     const path = `${prefix}/documents/`;
     this.options = options;
     this.sink = sink;
+    this.folder = path;
     this.keys = pollConsul({
       ...options,
       question: { path: keyPath(path), query: { recurse: '' }, what: `key ${path}` },
@@ -49,8 +54,10 @@ export class ConsulDocuments implements Watch {
     this.entries?.close();
   }
 
-  private async takeKeys({ elements, index }: ConsulAnswer, signal: AbortSignal): Promise<void> {
+  private async takeKeys({ elements, index, isFiltered }: ConsulAnswer, signal: AbortSignal): Promise<void> {
     const { clock, client } = this.options;
+    // Some of the documents are not what the others were written to go with.
+    if (isFiltered) throw client.error(`key ${this.folder}`, 'permission denied for some or all keys below it');
     const turns = new LoopTurns(clock);
     const documents: RawDocument[] = [];
     for await (const element of elements) {
@@ -58,6 +65,8 @@ export class ConsulDocuments implements Watch {
       if (found !== undefined) documents.push({ name: `${client.settings.root}/${found.key}`, text: found.text });
       if (turns.due) await turns.turn();
     }
+    // Keys that may not be read are left out of the list, and are none.
+    if (documents.length === 0) await client.assertReadable(keyPath(this.folder), `key ${this.folder}`, signal);
     signal.throwIfAborted();
     if (documents.length > 0) {
       this.entries?.close();
@@ -69,10 +78,21 @@ export class ConsulDocuments implements Watch {
       this.entries.repeat();
       return;
     }
+    this.tellMissing();
     this.entries = new ConsulEntriesWatch(this.options, {
       changed: (document, version) => this.tell(document === undefined ? [] : [document], version),
       failed: (error) => this.failed(error),
     });
+  }
+
+  /** Tells once that there is nothing under a prefix that somebody took the trouble to give: it may be misspelt. */
+  private tellMissing(): void {
+    const { client } = this.options;
+    if (!client.settings.isPrefixGiven || this.isMissingTold) return;
+    this.isMissingTold = true;
+    if (!events.registryError.hasSubscribers) return;
+    const error = client.error('documents', `no key below ${this.folder}`);
+    events.registryError.publish({ registry: client.settings.name, error });
   }
 
   private tell(documents: readonly RawDocument[], version: string): void {

@@ -57,8 +57,10 @@ class ToldEndpoints {
   }
 
   async take(answer: ConsulAnswer, signal: AbortSignal): Promise<void> {
-    const instances = await this.read(answer.elements);
+    const instances = await this.read(answer);
     const isKnown = instances.total > 0 || (await this.isInCatalog(signal));
+    // Somebody who may not see a service is told that there is none.
+    if (!isKnown && (answer.isFiltered || !this.isAbsent)) await this.assertReadable(answer.isFiltered, signal);
     signal.throwIfAborted();
     const version = String(answer.index);
     if (!isKnown) this.tellAbsent(version);
@@ -71,7 +73,7 @@ class ToldEndpoints {
     this.sink.failed(error);
   }
 
-  private async read(elements: AsyncIterable<unknown>): Promise<Instances> {
+  private async read({ elements, isFiltered }: ConsulAnswer): Promise<Instances> {
     const turns = new LoopTurns(this.parts.clock);
     const endpoints = new Map<string, Endpoint>();
     const problems: string[] = [];
@@ -91,6 +93,7 @@ class ToldEndpoints {
       }
       if (turns.due) await turns.turn();
     }
+    if (total > 0 && isFiltered) problems.push('permission denied for some of its instances');
     const isSame = unchanged === endpoints.size && endpoints.size === this.endpoints?.size;
     return { endpoints, total, problems, isSame };
   }
@@ -99,10 +102,20 @@ class ToldEndpoints {
   private async isInCatalog(signal: AbortSignal): Promise<boolean> {
     const path = `/v1/catalog/service/${encodeURIComponent(this.service)}`;
     const question = { path, what: `service ${this.service}` };
-    return this.parts.client.query(question, 0, signal, async ({ elements }) => {
+    return this.parts.client.state(question, signal, async ({ elements }) => {
       for await (const _ of elements) return true;
       return false;
     });
+  }
+
+  /** Consul refuses the defaults of a service to who may not read the service, whether it has any or not. */
+  private async assertReadable(isFiltered: boolean, signal: AbortSignal): Promise<void> {
+    const { client } = this.parts;
+    const what = `service ${this.service}`;
+    if (isFiltered) throw client.error(what, 'permission denied for its instances; needed: service:read, node:read');
+    // No service, but a host elsewhere: a token for a few services must not cut off the rest of the world.
+    if (this.service.includes('.')) return;
+    await client.assertReadable(`/v1/config/service-defaults/${encodeURIComponent(this.service)}`, what, signal);
   }
 
   private tellAbsent(version: string): void {

@@ -46,7 +46,8 @@ export class ConsulEntriesWatch implements Watch {
     this.polls = entryKinds.map((kind) =>
       pollConsul({
         ...options,
-        question: { path: `/v1/config/${kind}`, what: `config entries ${kind}` },
+        // Patient, so that the four do not take the places of services.
+        question: { path: `/v1/config/${kind}`, what: `config entries ${kind}`, isPatient: true },
         take: (answer, signal) => this.take(kind, answer, signal),
         failed: (error) => listener.failed(error),
       }),

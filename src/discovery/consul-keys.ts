@@ -18,3 +18,8 @@ export function readConsulKey(element: unknown): ConsulKey | undefined {
   const text = typeof Value === 'string' ? Buffer.from(Value, 'base64').toString('utf8') : '';
   return { key: Key, text, version: String(ModifyIndex) };
 }
+
+/** The path of a key, whose slashes are those of the path. */
+export function keyPath(key: string): string {
+  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
+}

@@ -9,7 +9,7 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { endpointKey } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
-import { localityKey, stateKey } from './consul-instance.ts';
+import { isLabelKey, localityKey, stateKey } from './consul-instance.ts';
 import type { ConsulParts } from './consul-poll.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
 import type { HealthCheck, Registration } from './registry.ts';
@@ -30,6 +30,9 @@ const takenOutAfter = '1m';
 
 const healthDefaults = { intervalMs: 10_000, timeoutMs: 2_000 } as const;
 
+/** Servers resolve these in a path, and the service would be another one. */
+const hasUnsafeSegment = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
 /** From the announcement of the end until the end, in ms: the time that queries need to be answered. */
 const announceMs = 100;
 
@@ -39,19 +42,26 @@ const endTimeoutMs = 5_000;
 /** A service at its agent. */
 export class ConsulRegistration implements Registration {
   private readonly options: ConsulRegistrationOptions;
+  private readonly health: Required<HealthCheck> | undefined;
   private readonly id: string;
   private readonly upkeep: Upkeep;
   private ending: Promise<void> | undefined;
 
-  /** @throws MeshError `INMESH_OPTION` for an endpoint that Consul cannot hold. */
+  /** @throws MeshError `INMESH_OPTION` for a service, an endpoint or a health check that Consul cannot hold. */
   constructor(options: ConsulRegistrationOptions) {
-    const { service, endpoint, clock, random, backoff, ttlMs } = options;
+    const { service, endpoint, health, clock, random, backoff, ttlMs } = options;
     const address = endpointKey(endpoint);
     if (endpoint.socketPath !== undefined) throw wrong(service, `${address} is a socket; allowed: host:port`);
+    if (hasUnsafeSegment.test(service)) {
+      throw wrong(service, 'segments that are empty, "." or ".." cannot be asked for at Consul');
+    }
+    const reserved = Object.keys(endpoint.labels).find((name) => !isLabelKey(name));
+    if (reserved !== undefined) throw wrong(service, `label ${reserved} is metadata of inmesh; allowed: other names`);
     if (endpoint.weight < 1 || endpoint.weight > 65_535) {
       throw wrong(service, `weight of ${address} is ${endpoint.weight}; allowed with Consul: 1 to 65535`);
     }
     this.options = options;
+    this.health = health === undefined ? undefined : readHealth(service, health);
     this.id = `${service}-${endpoint.host}-${endpoint.port}`;
     this.upkeep = new Upkeep({
       clock,
@@ -74,10 +84,10 @@ export class ConsulRegistration implements Registration {
   }
 
   private async renew(): Promise<void> {
-    const { client, health } = this.options;
+    const { client } = this.options;
     const id = encodeURIComponent(this.id);
     const { status } = await client.send({
-      ...(health === undefined
+      ...(this.health === undefined
         ? { method: 'PUT', path: `/v1/agent/check/pass/service:${id}` }
         : { method: 'GET', path: `/v1/agent/service/${id}` }),
       what: this.what,
@@ -115,10 +125,10 @@ export class ConsulRegistration implements Registration {
   }
 
   private check(): object {
-    const { endpoint, health, ttlMs } = this.options;
+    const { endpoint, ttlMs } = this.options;
     const end = { DeregisterCriticalServiceAfter: takenOutAfter };
-    if (health === undefined) return { TTL: `${ttlMs}ms`, Status: 'passing', ...end };
-    const { path, intervalMs, timeoutMs } = { ...healthDefaults, ...health };
+    if (this.health === undefined) return { TTL: `${ttlMs}ms`, Status: 'passing', ...end };
+    const { path, intervalMs, timeoutMs } = this.health;
     const url = `http://${endpointKey(endpoint)}${path.startsWith('/') ? '' : '/'}${path}`;
     return { HTTP: url, Interval: `${intervalMs}ms`, Timeout: `${timeoutMs}ms`, ...end };
   }
@@ -154,6 +164,20 @@ export class ConsulRegistration implements Registration {
     const { client, service } = this.options;
     events.registryError.publish({ registry: client.settings.name, service, error });
   }
+}
+
+/** @throws MeshError `INMESH_OPTION` for a field that is unknown, and for a value outside its range. */
+function readHealth(service: string, given: HealthCheck): Required<HealthCheck> {
+  const names = ['path', 'intervalMs', 'timeoutMs'];
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw wrong(service, `health has no field ${unknown}; allowed: ${names.join(', ')}`);
+  if (typeof given.path !== 'string') throw wrong(service, 'health.path is no text; allowed: /path');
+  const ms = (name: keyof typeof healthDefaults) => {
+    const value = given[name] ?? healthDefaults[name];
+    if (Number.isFinite(value) && value > 0) return value;
+    throw wrong(service, `health.${name} is ${String(value)}; allowed: more than 0`);
+  };
+  return { path: given.path, intervalMs: ms('intervalMs'), timeoutMs: ms('timeoutMs') };
 }
 
 function wrong(service: string, what: string): MeshError {

@@ -85,7 +85,8 @@ export class ConsulRegistry implements Registry {
    * Registers at the agent.
    *
    * @param endpoint its labels are metadata there, whose keys consist of letters, digits, `_` and `-`.
-   * @throws MeshError `INMESH_OPTION` for a socket and for a weight below 1, `INMESH_REGISTRY` when the agent refuses.
+   * @throws MeshError `INMESH_OPTION` for a socket, a weight below 1, labels `inmesh-state` and `inmesh-locality`, a
+   * health check with unknown fields, and a service with segments such as `..`; `INMESH_REGISTRY` when the agent refuses.
    */
   async register(service: string, endpoint: Endpoint, health?: HealthCheck): Promise<Registration> {
     const { ttlMs } = this.times;

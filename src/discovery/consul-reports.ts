@@ -1,11 +1,12 @@
 /**
- * How does an operator learn that a process refused a document? Each process keeps a key under `<prefix>/watchers/` that
- * says which version it runs on (NACK). The key hangs on a session of Consul, so that it goes when the process does.
+ * How does an operator learn that a process refused a document? Each mesh keeps a key under `<prefix>/watchers/` that says
+ * which version it runs on (NACK). The key hangs on a session of Consul, so that it goes when the process does.
  * Reports are a courtesy: that they cannot be written changes nothing, and is told once.
  */
 import { MeshError } from '../core/errors.ts';
 import { events } from '../core/events.ts';
-import { keyPath } from './consul-client.ts';
+import type { Random } from '../core/random.ts';
+import { keyPath } from './consul-keys.ts';
 import type { ConsulParts } from './consul-poll.ts';
 import { processName, reportText } from './kept-text.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
@@ -18,7 +19,10 @@ const sessionTtlMs = 30_000;
 /** The end of a process waits this long for its report to go, in ms. */
 const closeTimeoutMs = 1_000;
 
-/** The reports of one process of `service`. */
+/** So many characters tell apart the meshes of a process, and a container that starts again as process 1. */
+const suffixLength = 4;
+
+/** The reports of one mesh of `service`. */
 export class ConsulReports {
   private readonly parts: ConsulParts;
   private readonly watcher: string;
@@ -32,7 +36,7 @@ export class ConsulReports {
 
   constructor(parts: ConsulParts, service: string) {
     this.parts = parts;
-    this.watcher = `${service}/${processName()}`;
+    this.watcher = `${service}/${processName()}-${suffix(parts.random)}`;
     this.upkeep = new Upkeep({
       clock: parts.clock,
       delay: new ReconnectDelay(parts.random, parts.backoff),
@@ -70,7 +74,6 @@ export class ConsulReports {
     const key = `${settings.prefix}/watchers/${this.watcher}`;
     const query = { ...settings.scope, acquire: this.session as string };
     const reply = await this.put(keyPath(key), `key ${key}`, { query, body: text });
-    // Another session has it: one of this process that has not expired yet.
     if (reply.text.trim() !== 'true') throw this.parts.client.error(`key ${key}`, 'another session holds it');
     this.isWritten = this.text === text;
   }
@@ -117,6 +120,13 @@ export class ConsulReports {
     const error = new MeshError('INMESH_REGISTRY', `${name}: reports are not written: ${cause.message}`, { cause });
     events.registryError.publish({ registry: name, error });
   }
+}
+
+function suffix(random: Random): string {
+  const count = 36 ** suffixLength;
+  return Math.floor(random.next() * count)
+    .toString(36)
+    .padStart(suffixLength, '0');
 }
 
 function sessionOf(json: string): string {

@@ -13,18 +13,20 @@ export type QueryParameters = Readonly<Record<string, string>>;
 
 /** What an address says, resolved. */
 export interface ConsulSettings {
-  /** For people, without secrets. */
+  /** For people, without secrets; another one where something else is read, as in another data centre. */
   readonly name: string;
   /** The same without a path; keys are named by it. */
   readonly root: string;
   readonly hosts: readonly string[];
   /** Of all keys: the path of the address. Default `inmesh`. */
   readonly prefix: string;
+  /** Whether the address says so. */
+  readonly isPrefixGiven: boolean;
   /** `token`, `tokenFile`, or else the environment variable CONSUL_HTTP_TOKEN. */
   readonly token: ConsulToken;
   /** `tls=true`, with `ca`, `cert`, `key` and `serverName`; undefined for cleartext. */
   readonly tls: RegistryTls | undefined;
-  /** How long a query waits for a change: `wait`, 1 s to 10 m, in ms. Default 300,000. */
+  /** How long a query waits for a change at most: `wait`, 1 s to 10 m, in ms. Default 30,000. */
   readonly waitMs: number;
   /**
    * Whether an instance counts only while all of its checks pass: `passing`. Default true. Otherwise those with a
@@ -56,7 +58,11 @@ const form: AddressForm = {
   example: 'consul://127.0.0.1:8500 or consul://a:8500,b:8500/prefix?dc=dc1',
 };
 
-const defaultWaitMs = 300_000;
+/**
+ * A query that is given up occupies a connection of the server for as long, and a server that froze is noticed then: far
+ * shorter than the 5 minutes of Consul, and still no load.
+ */
+const defaultWaitMs = 30_000;
 /** Consul waits no longer. */
 const maxWaitMs = 600_000;
 
@@ -72,17 +78,20 @@ export function consulSettings(rest: string, env: Readonly<Record<string, string
   const { hosts, name, path, parameters, user, password } = address;
   if (user !== undefined || password !== undefined) throw wrong('a user has no meaning; allowed: parameter token');
   const agentScope = chosen(parameters, ['ns', 'partition']);
+  const scope = { ...chosen(parameters, ['dc']), ...agentScope };
   const passing = flag(address, 'passing', true);
+  const read = { ...scope, ...chosen(parameters, ['tag', 'filter']), ...(passing ? undefined : { passing: 'false' }) };
   return {
-    name,
+    name: Object.keys(read).length === 0 ? name : `${name}?${new URLSearchParams(read)}`,
     root: `consul://${hosts.join(',')}`,
     hosts,
     prefix: path === '' ? defaultPrefix : path,
+    isPrefixGiven: path !== '',
     token: tokenOf(parameters, env),
     tls: tlsOf(address),
     waitMs: waitOf(parameters.get('wait')),
     passing,
-    scope: { ...chosen(parameters, ['dc']), ...agentScope },
+    scope,
     agentScope,
     freshness: freshnessOf(address),
     selection: { ...(passing ? { passing: 'true' } : undefined), ...chosen(parameters, ['near', 'tag', 'filter']) },

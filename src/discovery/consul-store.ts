@@ -1,11 +1,15 @@
 /**
- * How is a document written so that no change is lost? In one transaction that fails when another version is there than
- * the writer saw (check-and-set), and that keeps what was there under `<prefix>/history/` and drops what is too old. The
- * version of a document is the index of Consul at which it was written.
+ * How is a document written so that no change is lost? What is there is kept first, under `<prefix>/history/`, and then
+ * replaced in a transaction that fails when another version is there than the writer saw (check-and-set), and that drops
+ * what is too old. A transaction of both would be too long for documents of half the size that Consul holds.
+ *
+ * When the transaction fails, what was kept is the version in force, or one that somebody else has replaced: the former
+ * is passed over by who reads the history, the latter belongs there. The version of a document is the index of Consul at
+ * which it was written.
  */
 import { MeshError } from '../core/errors.ts';
-import { type ConsulClient, keyPath, maxReasonLength } from './consul-client.ts';
-import { type ConsulKey, readConsulKey } from './consul-keys.ts';
+import { type ConsulClient, maxReasonLength } from './consul-client.ts';
+import { type ConsulKey, keyPath, readConsulKey } from './consul-keys.ts';
 import type { ConsulParts } from './consul-poll.ts';
 import { formerOfText, formerText, keptVersions, reportOfText } from './kept-text.ts';
 import type { DocumentStore, FormerDocument, StoredDocument, WatcherReport } from './registry.ts';
@@ -13,7 +17,10 @@ import type { DocumentStore, FormerDocument, StoredDocument, WatcherReport } fro
 /** Segments that a path keeps: without those that servers resolve. */
 const nameForm = /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)*$/;
 
-/** Consul takes 64 operations in one transaction; two are those of the document. */
+/** The longest value that Consul takes, in bytes, unless it is told otherwise (`limits.kv_max_value_size`). */
+const maxValueBytes = 512 * 1024;
+
+/** Consul takes 64 operations in one transaction; one is that of the document. */
 const maxDropped = 50;
 
 /** An operation of a transaction. */
@@ -41,11 +48,12 @@ export class ConsulStore implements DocumentStore {
     if (!nameForm.test(name)) {
       throw new MeshError('INMESH_OPTION', `document ${name}: allowed are names of letters, digits, ".", "_" and "-"`);
     }
-    const key = `${this.prefix}/documents/${name}`;
+    const key = this.documentKey(name);
     const before = await this.current(key);
     if (before?.version !== expected) throw this.conflict(key, expected, before);
     if (before === undefined && text === undefined) return undefined;
-    const former = before === undefined ? [] : await this.keep(name, before);
+    if (text !== undefined) this.assertKeepable(name, key, text);
+    const dropped = before === undefined ? [] : await this.keep(name, before);
     const index = Number(expected ?? 0);
     const change: Operation =
       text === undefined
@@ -56,7 +64,7 @@ export class ConsulStore implements DocumentStore {
       path: '/v1/txn',
       query: this.client.settings.scope,
       what: `key ${key}`,
-      body: [change, ...former],
+      body: [change, ...dropped],
       accept: [409],
     });
     if (reply.status === 409) throw await this.refusal(key, expected, reply.text);
@@ -66,8 +74,10 @@ export class ConsulStore implements DocumentStore {
   async history(name: string): Promise<readonly FormerDocument[]> {
     const folder = this.historyFolder(name);
     const keys = await this.read(folder);
+    // What a writer kept whose change failed is no former version.
+    const inForce = keys.length === 0 ? undefined : await this.current(this.documentKey(name));
     return keys
-      .filter(({ key }) => isVersion(key.slice(folder.length)))
+      .filter(({ key }) => isVersion(key.slice(folder.length)) && key.slice(folder.length) !== inForce?.version)
       .sort((a, b) => Number(b.key.slice(folder.length)) - Number(a.key.slice(folder.length)))
       .map(({ text }) => formerOfText(name, text))
       .filter((former) => former !== undefined);
@@ -78,21 +88,37 @@ export class ConsulStore implements DocumentStore {
     return keys.map(({ text }) => reportOfText(text)).filter((report) => report !== undefined);
   }
 
-  /** The operations that keep what the document was. */
+  /** A document that can never be kept could be written once, and never changed. */
+  private assertKeepable(name: string, key: string, text: string): void {
+    const version = String(Number.MAX_SAFE_INTEGER);
+    const bytes = Buffer.byteLength(formerText({ name, version, text, replacedAt: this.clock.wallTime() }));
+    if (bytes <= maxValueBytes) return;
+    const reason = `${bytes} bytes with what is kept for a rollback; allowed: ${maxValueBytes} (limits.kv_max_value_size)`;
+    throw this.client.error(`key ${key}`, `not written: the text has ${reason}`);
+  }
+
+  /** Keeps what the document was, and answers with the operations that drop what is too old. */
   private async keep(name: string, { text, version }: ConsulKey): Promise<readonly Operation[]> {
     const folder = this.historyFolder(name);
     const reply = await this.get(folder, { keys: '' });
     const kept = () => listOf(reply.text).map(String);
     const keys = reply.status === 404 ? [] : this.client.understood(`key ${folder}`, kept);
-    const versions = keys.map((key) => key.slice(folder.length)).filter(isVersion);
+    const versions = keys.map((key) => key.slice(folder.length)).filter((old) => isVersion(old) && old !== version);
     const dropped = versions
       .sort((a, b) => Number(b) - Number(a))
       .slice(keptVersions - 1, keptVersions - 1 + maxDropped);
-    const value = base64(formerText({ name, version, text, replacedAt: this.clock.wallTime() }));
-    return [
-      { KV: { Verb: 'set', Key: `${folder}${version}`, Value: value } },
-      ...dropped.map((old) => ({ KV: { Verb: 'delete', Key: `${folder}${old}` } })),
-    ];
+    await this.client.send({
+      method: 'PUT',
+      path: keyPath(`${folder}${version}`),
+      query: this.client.settings.scope,
+      what: `key ${folder}${version}`,
+      body: formerText({ name, version, text, replacedAt: this.clock.wallTime() }),
+    });
+    return dropped.map((old) => ({ KV: { Verb: 'delete', Key: `${folder}${old}` } }));
+  }
+
+  private documentKey(name: string): string {
+    return `${this.prefix}/documents/${name}`;
   }
 
   private historyFolder(name: string): string {
@@ -109,15 +135,20 @@ export class ConsulStore implements DocumentStore {
     return reply.status === 404 ? [] : this.client.understood(`key ${folder}`, () => keysOf(reply.text));
   }
 
-  /** Asks the leader, whatever watches are content with: who writes wants to know what is there. */
-  private get(key: string, query: Readonly<Record<string, string>>) {
-    return this.client.send({
+  /**
+   * Asks the leader, whatever watches are content with: who writes wants to know what is there. A 404 without an index is
+   * that of another server, and not to be taken for that there is nothing.
+   */
+  private async get(key: string, query: Readonly<Record<string, string>>) {
+    const reply = await this.client.send({
       method: 'GET',
       path: keyPath(key),
       query: { ...query, ...this.client.settings.scope },
       what: `key ${key}`,
       accept: [404],
     });
+    this.client.indexOf(`key ${key}`, reply);
+    return reply;
   }
 
   /** A transaction is refused in the same way for another version and for missing rights. */

@@ -8,6 +8,8 @@ export interface DnsAnswer {
   readonly endpoints: readonly Endpoint[];
   /** How long that counts, in seconds; undefined where nothing says so. */
   readonly ttlSeconds: number | undefined;
+  /** Why some of it is what was known before, or missing; undefined when all is known. */
+  readonly failure?: unknown;
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Random } from '../core/random.ts';
 import { addressAnswer, type DnsAnswer } from './dns-answer.ts';
 import { type DnsClient, systemDnsClient } from './dns-resolver.ts';
 import { serviceAnswer } from './dns-srv.ts';
+import { DnsTargets } from './dns-targets.ts';
 import { DnsWatch, type DnsWatchOptions, dnsWatchDefaults } from './dns-watch.ts';
 import type { EndpointChange, Registry, Sink, Watch } from './registry.ts';
 
@@ -34,6 +35,9 @@ export interface DnsRegistryOptions extends Partial<DnsWatchOptions> {
   readonly client?: DnsClient;
 }
 
+/** For error messages, which never repeat what was given: it may hold a password. */
+const servers = 'dns://127.0.0.1:53 or dns://[::1]:53';
+
 /** A name without a port is one of `http://`. */
 const defaultPort = 80;
 
@@ -50,10 +54,10 @@ export class DnsRegistry implements Registry {
   /** @throws MeshError `INMESH_OPTION` for a server that is not an IP address with or without a port. */
   constructor({ server, records, clock, random, client, ...options }: DnsRegistryOptions) {
     if (server !== undefined && !isServer(server)) {
-      throw new MeshError('INMESH_OPTION', `option registry: DNS server ${server}; allowed: 127.0.0.1:53 or [::1]:53`);
+      throw new MeshError('INMESH_OPTION', `option registry: dns: the server is no IP address; allowed: ${servers}`);
     }
-    this.name = server === undefined ? 'dns:' : `dns://${server}`;
     this.records = records ?? 'address';
+    this.name = `dns:${server === undefined ? '' : `//${server}`}${this.records === 'srv' ? '?records=srv' : ''}`;
     this.client = client ?? systemDnsClient(server);
     this.clock = clock;
     this.random = random;
@@ -89,14 +93,16 @@ export class DnsRegistry implements Registry {
     if (address === undefined || address.socketPath !== undefined) return soon(() => sink.absent('1'));
     const { host, port } = address;
     if (isIP(host) !== 0) return soon(() => sink.set({ full: [makeEndpoint(address)] }, '1'));
-    const ask = given === undefined ? () => this.askWithoutPort(host) : () => addressAnswer(this.client, host, port);
+    const targets = new DnsTargets(this.client, clock, options);
+    const ask =
+      given === undefined ? () => this.askWithoutPort(host, targets) : () => addressAnswer(this.client, host, port);
     return new DnsWatch({ name: host, sink, ask, clock, random, options });
   }
 
-  private async askWithoutPort(host: string): Promise<DnsAnswer> {
+  private async askWithoutPort(host: string, targets: DnsTargets): Promise<DnsAnswer> {
     const { client, records } = this;
     const isService = host.startsWith('_');
-    const answer = isService || records === 'srv' ? await serviceAnswer(client, host) : undefined;
+    const answer = isService || records === 'srv' ? await serviceAnswer(client, targets, host) : undefined;
     if (answer !== undefined) return answer;
     return isService ? { endpoints: [], ttlSeconds: undefined } : addressAnswer(client, host, defaultPort);
   }

@@ -5,31 +5,34 @@
  */
 import { type Endpoint, endpointKey, makeEndpoint } from '../core/endpoint.ts';
 import type { DnsAnswer } from './dns-answer.ts';
-import { type DnsClient, isNegative, type Resolution, resolveName, type ServiceRecord } from './dns-resolver.ts';
+import { type DnsClient, isNegative, type ServiceRecord } from './dns-resolver.ts';
+import type { DnsTargets } from './dns-targets.ts';
 
 /** More targets than an answer over TCP can hold, 64 KiB at some 20 bytes each, are none of a server. */
 const maxRecords = 4_096;
-
-/** So many targets are asked for at a time: a service of many must not make a burst that its server drops. */
-const concurrentQueries = 16;
 
 /** Node does not tell the time to live of service records: they count as long as the shortest that is honoured. */
 const ttlSeconds = 0;
 
 /**
- * The endpoints that the service records of a name make; undefined when it has no such records. A target that does not
- * resolve is left out.
+ * The endpoints that the service records of a name make; undefined when it has no such records. A target that has no
+ * address is left out; one that cannot be asked for has those that it had.
  *
+ * @param targets of this name.
  * @throws the error of a query that could not be answered, when that leaves no endpoint.
  */
-export async function serviceAnswer(client: DnsClient, name: string): Promise<DnsAnswer | undefined> {
+export async function serviceAnswer(
+  client: DnsClient,
+  targets: DnsTargets,
+  name: string,
+): Promise<DnsAnswer | undefined> {
   const records = await recordsOf(client, name);
   if (records.length === 0) return undefined;
-  const targets = [...new Set(records.map((record) => record.name))].filter((target) => !isNone(target));
-  const { resolved, failure } = await resolveTargets(client, targets);
+  const hosts = [...new Set(records.map((record) => record.name))].filter((host) => !isNone(host));
+  const { resolved, failure } = await targets.resolve(hosts);
   const endpoints = endpointsOf(records, resolved);
   if (endpoints.length === 0 && failure !== undefined) throw failure;
-  return { endpoints, ttlSeconds };
+  return { endpoints, ttlSeconds, failure };
 }
 
 async function recordsOf(client: DnsClient, name: string): Promise<readonly ServiceRecord[]> {
@@ -45,22 +48,6 @@ async function recordsOf(client: DnsClient, name: string): Promise<readonly Serv
 /** Whether a target says that the service is not available. */
 function isNone(target: string): boolean {
   return target === '' || target === '.';
-}
-
-async function resolveTargets(client: DnsClient, targets: readonly string[]) {
-  const resolved = new Map<string, readonly string[]>();
-  let failure: unknown;
-  for (let start = 0; start < targets.length; start += concurrentQueries) {
-    const asked = targets.slice(start, start + concurrentQueries).map(async (target) => {
-      const { addresses } = await resolveName(client, target).catch((error: unknown): Resolution => {
-        failure ??= error;
-        return { addresses: [], ttlSeconds: undefined };
-      });
-      resolved.set(target, addresses);
-    });
-    await Promise.all(asked);
-  }
-  return { resolved, failure };
 }
 
 /** @param records of the lowest priority number first. */

@@ -48,6 +48,8 @@ export class DnsWatch implements Watch {
   private version = 0;
   /** The endpoints that were told last; undefined before the first, and after an error. */
   private told: string | undefined;
+  /** Whether the last answer was known in part, and that was told. */
+  private isPartial = false;
   private closed = false;
 
   constructor(parts: DnsWatchParts) {
@@ -70,7 +72,7 @@ export class DnsWatch implements Watch {
     this.timer = this.parts.clock.setBackgroundTimer(() => void this.resolve(), delayMs);
   }
 
-  private resolved({ endpoints, ttlSeconds }: DnsAnswer): number {
+  private resolved({ endpoints, ttlSeconds, failure }: DnsAnswer): number {
     const { minTtlMs, lookupTtlMs } = this.parts.options;
     this.delay.reset();
     const found = endpoints.map(signature).sort().join();
@@ -79,6 +81,7 @@ export class DnsWatch implements Watch {
       this.version++;
       this.tell(endpoints);
     }
+    this.tellPartial(failure);
     if (endpoints.length === 0) return minTtlMs;
     return Math.max(minTtlMs, ttlSeconds === undefined ? lookupTtlMs : ttlSeconds * 1000);
   }
@@ -90,11 +93,23 @@ export class DnsWatch implements Watch {
     else void sink.set({ full }, version);
   }
 
+  /** Tells once that a part cannot be resolved; what was told stays. */
+  private tellPartial(failure: unknown): void {
+    const wasPartial = this.isPartial;
+    this.isPartial = failure !== undefined;
+    if (failure !== undefined && !wasPartial && !this.closed)
+      this.parts.sink.failed(this.error('cannot be resolved in part', failure as Error));
+  }
+
   private failed(cause: Error): number {
     this.told = undefined;
-    const { name, sink } = this.parts;
-    sink.failed(new MeshError('INMESH_REGISTRY', `${name} cannot be resolved: ${cause.message}`, { cause }));
+    this.isPartial = false;
+    this.parts.sink.failed(this.error('cannot be resolved', cause));
     return this.delay.next();
+  }
+
+  private error(what: string, cause: Error): MeshError {
+    return new MeshError('INMESH_REGISTRY', `${this.parts.name} ${what}: ${cause.message}`, { cause });
   }
 }
 

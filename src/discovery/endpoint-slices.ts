@@ -6,11 +6,13 @@
  */
 import { type Endpoint, sameEndpoint } from '../core/endpoint.ts';
 import { type AddressType, addressTypes, type Slice } from './endpoint-slice.ts';
+import type { LoopTurns } from './loop-turns.ts';
 import type { EndpointChange } from './registry.ts';
 
 /** The slices of one service. */
 export class EndpointSlices {
-  private readonly slices = new Map<string, Slice>();
+  private slices = new Map<string, Slice>();
+  private kinds = makeKinds();
 
   /** How many there are. */
   get size(): number {
@@ -22,21 +24,21 @@ export class EndpointSlices {
     return this.slices.get(name);
   }
 
-  /** These slices are there, and no others. */
-  replace(slices: ReadonlyMap<string, Slice>): void {
-    this.slices.clear();
-    for (const [name, slice] of slices) this.slices.set(name, slice);
+  /** These slices are there, and no others. Takes turns of the loop. */
+  async replace(slices: ReadonlyMap<string, Slice>, turns: LoopTurns): Promise<void> {
+    const kinds = makeKinds();
+    for (const slice of slices.values()) {
+      if (turns.due) await turns.turn();
+      kinds[slice.addressType].swap(undefined, slice);
+    }
+    this.slices = new Map(slices);
+    this.kinds = kinds;
   }
 
-  /** All endpoints. */
+  /** All endpoints. They are at hand: ten thousand are less than a millisecond. */
   endpoints(): readonly Endpoint[] {
-    const type = this.addressType();
-    const found = new Map<string, Endpoint>();
-    for (const slice of this.slices.values()) {
-      if (slice.addressType !== type) continue;
-      for (const [key, endpoint] of slice.endpoints) found.set(key, preferred(found.get(key), endpoint));
-    }
-    return [...found.values()];
+    const { type } = this;
+    return type === undefined ? [] : this.kinds[type].endpoints();
   }
 
   /**
@@ -46,40 +48,73 @@ export class EndpointSlices {
    */
   change(name: string, slice: Slice | undefined): EndpointChange | undefined {
     const former = this.slices.get(name);
-    const formerType = this.addressType();
-    const keys = new Set([...(former?.endpoints.keys() ?? []), ...(slice?.endpoints.keys() ?? [])]);
-    const before = new Map([...keys].map((key) => [key, this.find(key, formerType)]));
+    const formerType = this.type;
     if (slice === undefined) this.slices.delete(name);
     else this.slices.set(name, slice);
-    const type = this.addressType();
-    if (type !== formerType) return { full: this.endpoints() };
+    let change: EndpointChange | undefined;
+    for (const type of addressTypes) {
+      const was = former?.addressType === type ? former : undefined;
+      const now = slice?.addressType === type ? slice : undefined;
+      const difference = this.kinds[type].swap(was, now);
+      if (type === formerType) change = difference;
+    }
+    return this.type === formerType ? change : { full: this.endpoints() };
+  }
+
+  /** The kind of address that counts: the first of which there are any, ready or not: it outlasts a rollout. */
+  private get type(): AddressType | undefined {
+    return addressTypes.find((type) => this.kinds[type].hasAny);
+  }
+}
+
+function makeKinds(): Readonly<Record<AddressType, Addresses>> {
+  return { IPv4: new Addresses(), IPv6: new Addresses(), FQDN: new Addresses() };
+}
+
+/** The addresses of one kind, and what slices say of each: nearly always one says something. */
+class Addresses {
+  private readonly said = new Map<string, readonly Endpoint[]>();
+  /** How many slices name any. */
+  private naming = 0;
+
+  get hasAny(): boolean {
+    return this.naming > 0;
+  }
+
+  endpoints(): readonly Endpoint[] {
+    return Array.from(this.said.values(), (all) => preferred(all) as Endpoint);
+  }
+
+  /** Takes `now` in place of `was`; what that changes, if anything. */
+  swap(was: Slice | undefined, now: Slice | undefined): EndpointChange | undefined {
+    this.naming += Number(now?.hasAddresses ?? false) - Number(was?.hasAddresses ?? false);
     const put: Endpoint[] = [];
     const removed: string[] = [];
-    for (const [key, was] of before) {
-      const now = this.find(key, type);
-      if (now === undefined) {
-        if (was !== undefined) removed.push(key);
-      } else if (was === undefined || !sameEndpoint(was, now)) put.push(now);
+    for (const [key, endpoint] of now?.endpoints ?? []) {
+      if (this.say(key, was?.endpoints.get(key), endpoint)) put.push(preferred(this.said.get(key)) as Endpoint);
+    }
+    for (const [key, endpoint] of was?.endpoints ?? []) {
+      if (now?.endpoints.has(key) || !this.say(key, endpoint, undefined)) continue;
+      const left = preferred(this.said.get(key));
+      if (left === undefined) removed.push(key);
+      else put.push(left);
     }
     return put.length + removed.length === 0 ? undefined : { put, removed };
   }
 
-  /** The kind of address that counts: the first of which there are any, ready or not: it outlasts a rollout. */
-  private addressType(): AddressType | undefined {
-    const slices = [...this.slices.values()].filter(({ hasAddresses }) => hasAddresses);
-    return addressTypes.find((type) => slices.some(({ addressType }) => addressType === type));
-  }
-
-  private find(key: string, type: AddressType | undefined): Endpoint | undefined {
-    let found: Endpoint | undefined;
-    for (const { addressType, endpoints } of this.slices.values()) {
-      const endpoint = addressType === type ? endpoints.get(key) : undefined;
-      if (endpoint !== undefined) found = preferred(found, endpoint);
-    }
-    return found;
+  /** One slice says `now` where it said `was`; whether that makes a difference. */
+  private say(key: string, was: Endpoint | undefined, now: Endpoint | undefined): boolean {
+    const all = this.said.get(key) ?? [];
+    const others = was === undefined ? all : all.toSpliced(all.indexOf(was), 1);
+    const left = now === undefined ? others : [...others, now];
+    if (left.length === 0) this.said.delete(key);
+    else this.said.set(key, left);
+    const [before, after] = [preferred(all), preferred(left)];
+    return before === undefined || after === undefined ? before !== after : !sameEndpoint(before, after);
   }
 }
 
-function preferred(one: Endpoint | undefined, other: Endpoint): Endpoint {
-  return one === undefined || (one.state === 'draining' && other.state === 'serving') ? other : one;
+/** The first that serves, else the first. */
+function preferred(all: readonly Endpoint[] | undefined): Endpoint | undefined {
+  return all === undefined || all.length <= 1 ? all?.[0] : (all.find(({ state }) => state === 'serving') ?? all[0]);
 }

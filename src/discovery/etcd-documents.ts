@@ -39,13 +39,15 @@ export class EtcdDocuments implements PrefixSink {
     this.tell();
   }
 
-  changed(changes: readonly KeyChange[], revision: number): void {
-    for (const { key, value } of changes) {
-      if (value === undefined) this.documents.delete(key);
-      else this.documents.set(key, value);
-    }
-    this.revision = revision;
-    this.tell();
+  async read(changes: readonly KeyChange[]): Promise<(revision: number) => void> {
+    return (revision) => {
+      for (const { key, value } of changes) {
+        if (value === undefined) this.documents.delete(key);
+        else this.documents.set(key, value);
+      }
+      this.revision = revision;
+      this.tell();
+    };
   }
 
   again(): void {

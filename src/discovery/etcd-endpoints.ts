@@ -8,6 +8,7 @@ import { endpointOfText } from './endpoint-text.ts';
 import { etcdError } from './etcd-errors.ts';
 import type { PrefixSink, SinkSession } from './etcd-watch.ts';
 import type { KeyChange, KeyValue } from './etcd-wire.ts';
+import type { LoopTurns } from './loop-turns.ts';
 import type { EndpointChange, Sink } from './registry.ts';
 
 /** The prefix of a service's endpoints. */
@@ -25,6 +26,14 @@ export function endpointOfKey(address: string, value: string): Endpoint | string
   const endpoint = endpointOfText(value);
   if (typeof endpoint === 'string' || endpointKey(endpoint) === address) return endpoint;
   return `the value is of ${endpointKey(endpoint)}`;
+}
+
+/** What a change says. */
+interface EndpointRead {
+  readonly key: string;
+  readonly address: string;
+  /** Undefined when the key is gone; a text says what is wrong. */
+  readonly read: Endpoint | string | undefined;
 }
 
 /** Tells the endpoints of one service. */
@@ -69,14 +78,30 @@ export class EtcdEndpoints implements PrefixSink {
     if (problem !== undefined && !signal.aborted) this.sink.failed(problem);
   }
 
-  changed(changes: readonly KeyChange[], revision: number): void {
+  async read(changes: readonly KeyChange[], turns: LoopTurns): Promise<(revision: number) => void> {
+    const reads: EndpointRead[] = [];
+    for (const { key, value } of changes) {
+      if (turns.due) await turns.turn();
+      const address = this.addressOf(key);
+      reads.push({ key, address, read: value === undefined ? undefined : endpointOfKey(address, value) });
+    }
+    return (revision) => this.changed(reads, revision);
+  }
+
+  again(): void {
+    this.tell([], []);
+  }
+
+  failed(error: Error): void {
+    this.sink.failed(error);
+  }
+
+  private changed(reads: readonly EndpointRead[], revision: number): void {
     const put = new Map<string, Endpoint>();
     const removed = new Set<string>();
     const problems = new Map<string, Error>();
     let isCured = false;
-    for (const { key, value } of changes) {
-      const address = this.addressOf(key);
-      const read = value === undefined ? undefined : endpointOfKey(address, value);
+    for (const { key, address, read } of reads) {
       if (typeof read === 'string') {
         this.nonsense.add(address);
         problems.set(address, this.problem(key, read));
@@ -97,14 +122,6 @@ export class EtcdEndpoints implements PrefixSink {
     if (isCured || put.size > 0 || removed.size > 0) this.tell([...put.values()], [...removed]);
     const [problem] = problems.values();
     if (problem !== undefined) this.sink.failed(problem);
-  }
-
-  again(): void {
-    this.tell([], []);
-  }
-
-  failed(error: Error): void {
-    this.sink.failed(error);
   }
 
   /** Of a prefix with nothing but nonsense nothing is known. */

@@ -14,6 +14,12 @@ export const etcdCodes = {
   unauthenticated: 16,
 } as const;
 
+/** As a cancelled watch names them. */
+const codesOfReasons: ReadonlyMap<string, number> = new Map([
+  ['PermissionDenied', etcdCodes.permissionDenied],
+  ['Unauthenticated', etcdCodes.unauthenticated],
+]);
+
 /** A refusal of a server. It has answered, and done nothing. */
 export class EtcdRefusal extends Error {
   /** Of gRPC; undefined when something else than etcd answered. */
@@ -22,6 +28,17 @@ export class EtcdRefusal extends Error {
   constructor(grpcCode: number | undefined, message: string) {
     super(message);
     this.grpcCode = grpcCode;
+  }
+
+  /** Whether another member may do what this one cannot: it has no leader, or just begins or ends. */
+  get isUnavailable(): boolean {
+    return this.grpcCode === etcdCodes.unavailable;
+  }
+
+  /** Whether the next one will be the same for long: somebody has to change a right or a password. */
+  get isLasting(): boolean {
+    const { invalidArgument, permissionDenied, unauthenticated } = etcdCodes;
+    return [invalidArgument, permissionDenied, unauthenticated].some((code) => code === this.grpcCode);
   }
 
   /** Whether another token may help. */
@@ -63,14 +80,19 @@ export function refusalOf(body: object, otherwise: string): EtcdRefusal {
 
 /** Reads why a watch was cancelled: `rpc error: code = PermissionDenied desc = etcdserver: permission denied`. */
 export function refusalOfReason(reason: string): EtcdRefusal {
-  const [, code, message = reason] = /^rpc error: code = (\w+) desc = (.*)$/s.exec(reason) ?? [];
-  return new EtcdRefusal(code === 'Unauthenticated' ? etcdCodes.unauthenticated : undefined, plain(message));
+  const [, code = '', message = reason] = /^rpc error: code = (\w+) desc = (.*)$/s.exec(reason) ?? [];
+  return new EtcdRefusal(codesOfReasons.get(code), plain(message));
+}
+
+/** The refusal that caused `error`; undefined when that is none. */
+export function refusalBehind(error: unknown): EtcdRefusal | undefined {
+  const cause = (error as { cause?: unknown }).cause;
+  return cause instanceof EtcdRefusal ? cause : undefined;
 }
 
 /** The code of the refusal that caused `error`; undefined when that is none. */
 export function refusalCode(error: unknown): number | undefined {
-  const cause = (error as { cause?: unknown }).cause;
-  return cause instanceof EtcdRefusal ? cause.grpcCode : undefined;
+  return refusalBehind(error)?.grpcCode;
 }
 
 /**

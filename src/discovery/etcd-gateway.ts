@@ -4,8 +4,10 @@
  * once a request.
  */
 import type { Clock } from '../core/clock.ts';
-import { type EtcdRefusal, etcdCodes, etcdError, refusalOfReply } from './etcd-errors.ts';
+import { type EtcdRefusal, etcdError, refusalOfReply } from './etcd-errors.ts';
+import { askMembers } from './etcd-members.ts';
 import { EtcdToken } from './etcd-token.ts';
+import { type EtcdHeader, notEtcd, revisionOf } from './etcd-wire.ts';
 import { RegistryClient, type RegistryRequest } from './registry-client.ts';
 import type { RegistryTls } from './registry-connector.ts';
 
@@ -27,6 +29,8 @@ export interface EtcdGatewayOptions {
 export interface EtcdRequest extends Pick<RegistryRequest, 'signal' | 'background' | 'timeoutMs'> {
   /** The key, or what else it is about, for error messages. */
   readonly what: string;
+  /** Whether another member is asked when one does not answer: nothing changes when it is done twice. Default false. */
+  readonly isRepeatable?: boolean;
 }
 
 /** What a member answered. */
@@ -42,7 +46,7 @@ export interface EtcdParts {
 
 /** Requests that need no stream wait for each other on so many connections to a member. */
 const requestConnections = 8;
-/** A request may take this long, in ms; an election takes two seconds. */
+/** A request may take this long, in ms, with the wait for a token; an election takes two seconds. */
 const defaultTimeoutMs = 5_000;
 
 /** The gateways of the members of one cluster. */
@@ -52,13 +56,18 @@ export class EtcdGateway {
   /** Streams have a member of their own, so that what is asked beside them tells about that member. */
   private readonly streams: RegistryClient;
   private readonly token: EtcdToken | undefined;
+  private readonly clock: Clock;
+  private readonly members: number;
 
   constructor({ user, password, ...options }: EtcdGatewayOptions) {
-    this.name = options.name;
+    const { name, clock } = options;
+    this.name = name;
+    this.clock = clock;
+    this.members = options.hosts.length;
     this.requests = new RegistryClient({ ...options, connections: requestConnections });
     this.streams = new RegistryClient(options);
     if (user !== undefined && password !== undefined) {
-      this.token = new EtcdToken({ name: options.name, user, password, client: this.requests, clock: options.clock });
+      this.token = new EtcdToken({ name, user, password, client: this.requests, members: this.members, clock });
     }
   }
 
@@ -88,13 +97,17 @@ export class EtcdGateway {
    * @throws as {@link post}.
    */
   async stream(path: string, body: string, request: EtcdRequest): Promise<EtcdParts> {
-    const { what, ...rest } = request;
+    const { what, timeoutMs = defaultTimeoutMs, signal, background = false } = request;
+    const { clock } = this;
     try {
+      const endsAt = clock.now() + timeoutMs;
       const headers = {
-        ...(await this.token?.headers(request.background ?? false)),
+        ...(await this.token?.headers({ background, signal, endsAt })),
         // Else a member that has lost the others keeps a stream open and silent.
         'grpc-metadata-hasleader': 'true',
       };
+      const leftMs = Math.max(1, endsAt - clock.now());
+      const rest = { signal, background, timeoutMs: leftMs };
       const stream = await this.streams.stream({ method: 'POST', path, body, headers, ...rest });
       const { host, status } = stream;
       if (status === 200) return { host, body: stream.body };
@@ -127,21 +140,16 @@ export class EtcdGateway {
     message: unknown,
     request: EtcdRequest,
   ): Promise<EtcdAnswer<T>> {
-    const { what, ...rest } = request;
+    const { what, isRepeatable = false, timeoutMs = defaultTimeoutMs, signal, background = false } = request;
     const body = JSON.stringify(message);
+    const endsAt = this.clock.now() + timeoutMs;
+    const members = isRepeatable ? this.members : 1;
+    const asked = { method: 'POST', path, body, signal, background, endsAt, members } as const;
     try {
       for (let isFirst = true; ; isFirst = false) {
-        const headers = (await this.token?.headers(request.background ?? false)) ?? {};
-        const { host, status, text } = await client.send({
-          method: 'POST',
-          path,
-          body,
-          headers,
-          timeoutMs: defaultTimeoutMs,
-          ...rest,
-        });
-        if (status === 200) return { host, message: messageOf(text) as T };
-        const refusal = this.refused(client, host, status, text);
+        const headers = (await this.token?.headers({ background, signal, endsAt })) ?? {};
+        const { host, text, refusal } = await askMembers(client, this.clock, { ...asked, headers });
+        if (refusal === undefined) return { host, message: this.read(client, path, host, text) as T };
         if (!isFirst || this.token === undefined || !refusal.isOfToken) return { host, refusal };
         this.token.forget(headers);
       }
@@ -153,13 +161,34 @@ export class EtcdGateway {
   private refused(client: RegistryClient, host: string, status: number, text: string): EtcdRefusal {
     const refusal = refusalOfReply(status, text);
     // It has no leader, or something else than etcd answers in its place.
-    if (refusal.grpcCode === etcdCodes.unavailable || status >= 500) client.rotate(host);
+    if (refusal.isUnavailable || status >= 500) client.rotate(host);
     return refusal;
+  }
+
+  /** Something else may answer in the place of one member: the next request goes to another one. */
+  private read(client: RegistryClient, path: string, host: string, text: string): object {
+    try {
+      return messageOf(path, text);
+    } catch (error) {
+      client.rotate(host);
+      throw error;
+    }
   }
 }
 
-function messageOf(text: string): object {
-  const message: unknown = JSON.parse(text);
-  if (typeof message !== 'object' || message === null) throw new Error('the reply is no JSON object');
+/** @throws Error for what is no reply of etcd. Replies about keys have a header with a revision. */
+function messageOf(path: string, text: string): object {
+  const message = parsed(text);
+  if (typeof message !== 'object' || message === null) throw notEtcd();
+  if (path.startsWith('/v3/kv/')) revisionOf((message as { header?: EtcdHeader }).header?.revision);
   return message;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser would quote it.
+    throw notEtcd();
+  }
 }

@@ -1,7 +1,8 @@
 /**
  * How does a key last as long as its process? It is put under a lease of its own, which is renewed each third of its
  * time. A lease that is gone (an outage that was too long, a cluster that lost its data) is replaced, and the key put
- * again.
+ * again, as is a key that is gone while its lease lives: somebody deleted it, or another process that had the same key
+ * ended. What another process has put since is left alone.
  */
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
@@ -31,7 +32,7 @@ export class LeasedKey {
   private readonly renewMs: number;
   private value: string;
   private lease: string | undefined;
-  /** What the key holds under the lease. */
+  /** What this process has put last. */
   private written: string | undefined;
 
   constructor(options: LeasedKeyOptions) {
@@ -59,6 +60,11 @@ export class LeasedKey {
     this.upkeep.now();
   }
 
+  /** The registry may have lost it: it is renewed within this, in ms. */
+  renewWithin(delayMs: number): void {
+    this.upkeep.within(delayMs);
+  }
+
   /**
    * Keeps it no more. What is under way is given up.
    *
@@ -76,14 +82,11 @@ export class LeasedKey {
     // When a member does not answer, another one is asked before the lease ends.
     const request = { what: key, signal: this.controller.signal, background, timeoutMs: this.renewMs * 0.75 };
     if (this.lease !== undefined && !(await client.renewLease(this.lease, request))) this.lease = undefined;
-    if (this.lease === undefined) {
-      this.written = undefined;
-      this.lease = await client.grantLease(ttlSeconds, request);
-    }
+    this.lease ??= await client.grantLease(ttlSeconds, request);
     const { value } = this;
-    if (this.written === value) return;
     try {
-      await client.put(key, value, this.lease, request);
+      if (this.written === value) await client.putIfGone(key, value, this.lease, request);
+      else await client.put(key, value, this.lease, request);
     } catch (error) {
       // The lease has ended since.
       if (refusalCode(error) === etcdCodes.notFound) this.lease = undefined;

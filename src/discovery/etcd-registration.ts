@@ -66,6 +66,11 @@ export class EtcdRegistration implements Registration {
     return this.leased.start();
   }
 
+  /** The registry may have lost it: it is registered again within this, in ms, when it has. */
+  renewWithin(delayMs: number): void {
+    this.leased.renewWithin(delayMs);
+  }
+
   deregister(): Promise<void> {
     this.ending ??= this.end();
     return this.ending;
@@ -93,7 +98,7 @@ export class EtcdRegistration implements Registration {
       compare: [{ key, target: 'LEASE', result: 'EQUAL', lease }],
       success: [{ request_put: { key, value, lease } }],
     };
-    await client.transact(message, { what: this.key, timeoutMs: endTimeoutMs });
+    await client.transact(message, { what: this.key, timeoutMs: endTimeoutMs, isRepeatable: true });
   }
 
   private async revoke(lease: string): Promise<void> {

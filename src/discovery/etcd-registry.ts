@@ -19,7 +19,7 @@ import { EtcdRegistration } from './etcd-registration.ts';
 import { EtcdReporter } from './etcd-reporter.ts';
 import { EtcdStore } from './etcd-store.ts';
 import { EtcdStreams, type EtcdStreamsOptions, etcdStreamsDefaults } from './etcd-streams.ts';
-import { PrefixWatch, type PrefixWatchParts } from './etcd-watch.ts';
+import { type PrefixSink, PrefixWatch, type PrefixWatchParts } from './etcd-watch.ts';
 import { defaultPrefix } from './kept-text.ts';
 import type { DocumentStore, EndpointChange, RawDocument, Registration, Registry, Sink, Watch } from './registry.ts';
 import { flag, parseRegistryAddress, type RegistryAddress } from './registry-address.ts';
@@ -42,6 +42,9 @@ const form = {
   parameters: ['tls', 'ca', 'cert', 'key', 'serverName'],
   example: 'etcd://user:password@host:2379,host2:2379/prefix?tls=true&ca=/path',
 } as const;
+
+/** What is registered is looked after within this time, in ms, when etcd is back; at random, as all do it then. */
+const renewWithinMs = 500;
 
 /** So many prefixes are read at once; others wait. */
 const readsAtOnce = 4;
@@ -66,6 +69,9 @@ export class EtcdRegistry implements Registry {
     if ((user === undefined) !== (password === undefined)) {
       throw new MeshError('INMESH_OPTION', 'option registry: etcd: a user without a password, or the other way round');
     }
+    if (/\p{Cc}/u.test(path)) {
+      throw new MeshError('INMESH_OPTION', 'option registry: etcd: a control character in the prefix');
+    }
     this.prefix = path === '' ? defaultPrefix : path;
     this.name = `etcd://${hosts.join(',')}/${this.prefix}`;
     this.service = service;
@@ -74,7 +80,7 @@ export class EtcdRegistry implements Registry {
     const options = { ...etcdStreamsDefaults, ...streams };
     this.parts = {
       client,
-      streams: new EtcdStreams({ source: client, clock, random, options }),
+      streams: new EtcdStreams({ source: client, clock, random, options, isBack: () => this.renew() }),
       reads: new RequestLimit(readsAtOnce),
       clock,
       random,
@@ -84,7 +90,7 @@ export class EtcdRegistry implements Registry {
 
   watchEndpoints(service: string, sink: Sink<EndpointChange>): Watch {
     const prefix = endpointsPrefix(this.prefix, service);
-    return this.keep(new PrefixWatch(prefix, new EtcdEndpoints(this.name, prefix, sink), this.parts));
+    return this.watch(prefix, new EtcdEndpoints(this.name, prefix, sink));
   }
 
   /** Documents are named `etcd://127.0.0.1:2379/inmesh/documents/mesh`. The verdict is reported, for a service. */
@@ -92,7 +98,7 @@ export class EtcdRegistry implements Registry {
     const prefix = documentsPrefix(this.prefix);
     const origin = this.name.slice(0, -this.prefix.length);
     const reporter = this.makeReporter();
-    const watch = this.keep(new PrefixWatch(prefix, new EtcdDocuments({ origin, reporter, sink }), this.parts));
+    const watch = this.watch(prefix, new EtcdDocuments({ origin, reporter, sink }));
     return {
       close: () => {
         watch.close();
@@ -158,7 +164,20 @@ export class EtcdRegistry implements Registry {
     this.reporters.delete(reporter);
   }
 
-  private keep(watch: Watch): Watch {
+  /** An etcd that came back may have lost what was registered. */
+  private renew(): void {
+    const { random } = this.parts;
+    for (const registration of this.registrations) registration.renewWithin(renewWithinMs * random.next());
+  }
+
+  private watch(prefix: string, sink: PrefixSink): Watch {
+    const watch = new PrefixWatch(prefix, sink, this.parts);
+    if (this.closing !== undefined) {
+      watch.close();
+      const error = new MeshError('INMESH_CLOSED', `${this.name}: ${prefix}: the registry is closed`);
+      queueMicrotask(() => sink.failed(error));
+      return watch;
+    }
     this.watches.add(watch);
     return {
       close: () => {

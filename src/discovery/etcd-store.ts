@@ -1,13 +1,14 @@
 /**
- * How are documents written to etcd? In one transaction that compares the revision of the key, writes the document,
- * keeps what was there, and forgets the oldest of what was kept: all of it or nothing.
+ * How are documents written to etcd? What is there is kept first, in a request of its own: both versions would not fit
+ * into one. Its key is named by its version, so that it may be written twice, and while that version is in force it is no
+ * history. Then one transaction compares the revision of the document, writes it, and forgets the oldest of what was kept.
  */
 import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { documentsPrefix } from './etcd-documents.ts';
 import { reportsPrefix } from './etcd-reporter.ts';
-import { type EtcdKeyValue, type KeyValue, keyValueOf, prefixRange, toBase64 } from './etcd-wire.ts';
+import { type KeyValue, keyValueOf, prefixRange, toBase64 } from './etcd-wire.ts';
 import { formerOfText, formerText, keptVersions, reportOfText } from './kept-text.ts';
 import { LoopTurns } from './loop-turns.ts';
 import type { DocumentStore, FormerDocument, StoredDocument, WatcherReport } from './registry.ts';
@@ -23,12 +24,24 @@ export interface EtcdStoreOptions {
 /** What is there before a write. */
 interface Present {
   readonly document: KeyValue | undefined;
-  /** The keys of former versions, oldest first, in base64. */
+  /** The keys of former versions, oldest first. */
   readonly history: readonly string[];
+}
+
+/** What a write needs. */
+interface Write {
+  readonly name: string;
+  readonly what: string;
+  /** Undefined deletes. */
+  readonly text: string | undefined;
+  readonly present: Present;
 }
 
 /** etcd takes at most 128 operations in a transaction. */
 const maxForgotten = 100;
+
+/** A document must fit into a request also when it is kept, as JSON. etcd takes 1.5 MiB, and needs some for itself. */
+const maxKeptBytes = 1_500_000;
 
 /** Documents in etcd. The version of a document is the revision of its key. */
 export class EtcdStore implements DocumentStore {
@@ -52,14 +65,16 @@ export class EtcdStore implements DocumentStore {
     if (name === '' || name.includes('/')) {
       throw new MeshError('INMESH_OPTION', `document ${JSON.stringify(name)}; allowed: a name without slashes`);
     }
-    const what = `${documentsPrefix(this.options.prefix)}${name}`;
+    if (text !== undefined) refuseTooLarge(name, text);
+    const what = this.documentKey(name);
     const present = await this.present(name, what);
     const found = present.document && String(present.document.revision);
     if (found !== expected) throw this.conflict(what, expected, found);
+    await this.keep({ name, what, text, present });
     const key = toBase64(what);
     const message = {
       compare: [{ key, target: 'MOD', result: 'EQUAL', mod_revision: expected ?? '0' }],
-      success: this.changes(name, key, text, present),
+      success: this.changes({ name, what, text, present }),
       failure: [{ request_range: { key } }],
     };
     const reply = await this.options.client.transact(message, { what });
@@ -68,9 +83,12 @@ export class EtcdStore implements DocumentStore {
   }
 
   async history(name: string): Promise<readonly FormerDocument[]> {
+    // What is kept may be in force still: a write keeps it first, and may fail then.
+    const { document } = await this.present(name, this.documentKey(name));
     const keys = await this.keys(this.historyPrefix(name));
     const newestFirst = [...keys].sort((a, b) => b.revision - a.revision);
-    return newestFirst.map(({ value }) => formerOfText(name, value)).filter((former) => former !== undefined);
+    const former = newestFirst.map(({ value }) => formerOfText(name, value)).filter((one) => one !== undefined);
+    return former.filter(({ version }) => version !== String(document?.revision));
   }
 
   async reports(): Promise<readonly WatcherReport[]> {
@@ -87,26 +105,39 @@ export class EtcdStore implements DocumentStore {
       sort_order: 'ASCEND',
     };
     const message = { success: [{ request_range: { key: toBase64(what) } }, { request_range: history }] };
-    const { responses = [] } = await this.options.client.transact(message, { what });
-    const [document, former] = responses.map(({ response_range }) => response_range?.kvs ?? []);
-    return { document: document?.map(keyValueOf)[0], history: (former ?? []).map(({ key }: EtcdKeyValue) => key) };
+    const { responses = [] } = await this.options.client.transact(message, { what, isRepeatable: true });
+    const [document, former] = responses.map(({ response_range }) => (response_range?.kvs ?? []).map(keyValueOf));
+    return { document: document?.[0], history: (former ?? []).map(({ key }) => key) };
   }
 
-  private changes(name: string, key: string, text: string | undefined, { document, history }: Present): object[] {
-    if (document === undefined) return text === undefined ? [] : [put(key, text)];
+  /** Keeps what is there, while it is. */
+  private async keep({ name, what, present: { document } }: Write): Promise<void> {
+    if (document === undefined) return;
     const version = String(document.revision);
     const former = formerText({ name, version, text: document.value, replacedAt: this.options.clock.wallTime() });
-    const forgotten = history.slice(0, Math.max(0, history.length + 1 - keptVersions)).slice(0, maxForgotten);
-    return [
-      text === undefined ? { request_delete_range: { key } } : put(key, text),
-      put(toBase64(`${this.historyPrefix(name)}${version}`), former),
-      ...forgotten.map((oldest) => ({ request_delete_range: { key: oldest } })),
-    ];
+    const message = {
+      compare: [{ key: toBase64(what), target: 'MOD', result: 'EQUAL', mod_revision: version }],
+      success: [put(`${this.historyPrefix(name)}${version}`, former)],
+    };
+    await this.options.client.transact(message, { what, isRepeatable: true });
+  }
+
+  private changes({ name, what, text, present: { document, history } }: Write): object[] {
+    const change = text === undefined ? { request_delete_range: { key: toBase64(what) } } : put(what, text);
+    if (document === undefined) return text === undefined ? [] : [change];
+    const kept = `${this.historyPrefix(name)}${document.revision}`;
+    const others = history.filter((key) => key !== kept);
+    const forgotten = others.slice(0, Math.max(0, others.length + 1 - keptVersions)).slice(0, maxForgotten);
+    return [change, ...forgotten.map((oldest) => ({ request_delete_range: { key: toBase64(oldest) } }))];
   }
 
   private async keys(prefix: string): Promise<readonly KeyValue[]> {
     const { client, clock } = this.options;
     return (await client.keys(prefix, new LoopTurns(clock), {})).keys;
+  }
+
+  private documentKey(name: string): string {
+    return `${documentsPrefix(this.options.prefix)}${name}`;
   }
 
   private historyPrefix(name: string): string {
@@ -121,5 +152,15 @@ export class EtcdStore implements DocumentStore {
 }
 
 function put(key: string, text: string): object {
-  return { request_put: { key, value: toBase64(text) } };
+  return { request_put: { key: toBase64(key), value: toBase64(text) } };
+}
+
+/** @throws MeshError `INMESH_OPTION` for what could be written, but never changed. */
+function refuseTooLarge(name: string, text: string): void {
+  const bytes = Buffer.byteLength(JSON.stringify(text));
+  if (bytes <= maxKeptBytes) return;
+  throw new MeshError(
+    'INMESH_OPTION',
+    `document ${JSON.stringify(name)} has ${bytes} bytes as JSON text; allowed: ${maxKeptBytes}, so that etcd can keep it`,
+  );
 }

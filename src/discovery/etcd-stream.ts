@@ -7,10 +7,20 @@
  * throws away what it has not read of a body when it begins the reply, unless more than that is left; and it begins
  * with the first watch. Without the blanks most of a hundred watches are lost, and nobody is told.
  */
-
+import type { Clock } from '../core/clock.ts';
 import { refusalOf, refusalOfReason } from './etcd-errors.ts';
 import type { EtcdParts } from './etcd-gateway.ts';
-import { type EtcdEvent, type EtcdHeader, type KeyChange, keyChangeOf, prefixRange, revisionOf } from './etcd-wire.ts';
+import { readWatchLine, type WatchLine } from './etcd-watch-line.ts';
+import {
+  type EtcdEvent,
+  type EtcdHeader,
+  type KeyChange,
+  keyChangeOf,
+  notEtcd,
+  prefixRange,
+  revisionOf,
+} from './etcd-wire.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { TextLines } from './text-lines.ts';
 
 /** Whoever follows the changes of a prefix. */
@@ -18,8 +28,13 @@ export interface EtcdFollower {
   readonly prefix: string;
   /** The first revision that it has not been told. */
   next: number;
-  /** Tells changes, each once and in order. */
-  changed(changes: readonly KeyChange[]): void;
+  /**
+   * Makes sense of changes, and takes turns of the event loop meanwhile.
+   *
+   * @returns what tells them, each once and in order. It is not called when the follower has been lost, has left, or is
+   * told by another stream by then.
+   */
+  read(changes: readonly KeyChange[], turns: LoopTurns): Promise<() => void>;
   /** It is followed, for the first time or again. */
   following(): void;
   /** No member answers; it will be followed again without its doing. */
@@ -41,23 +56,9 @@ export interface EtcdStreamListener {
   cancelled(follower: EtcdFollower, error: Error | undefined): void;
 }
 
-/** A line of a stream. */
-interface WatchLine {
-  readonly error?: object;
-  readonly result?: {
-    readonly header?: EtcdHeader;
-    readonly watch_id?: string;
-    readonly created?: boolean;
-    readonly canceled?: boolean;
-    readonly cancel_reason?: string;
-    readonly compact_revision?: string;
-    readonly events?: readonly EtcdEvent[];
-  };
-}
-
 const blanks = ' '.repeat(256 * 1024);
 
-/** A line holds the changes of at most 1,000 revisions. Longer ones are no lines of etcd. */
+/** A line holds the changes of at most 1,000 revisions. What a longer one says is read anew instead. */
 const maxLineBytes = 64 * 1024 * 1024;
 
 /** One stream, until it ends. */
@@ -67,6 +68,7 @@ export class EtcdStream {
   /** Settles when each watch has been created or cancelled; rejects when the stream ends before. */
   readonly settled: Promise<void>;
   private readonly settle = Promise.withResolvers<void>();
+  private readonly clock: Clock;
   private readonly listener: EtcdStreamListener;
   private readonly ids = new Map<EtcdFollower, string>();
   private readonly byId = new Map<string, EtcdFollower>();
@@ -74,8 +76,9 @@ export class EtcdStream {
   private readonly pending = new Set<string>();
   private readonly controller = new AbortController();
 
-  constructor(followers: Iterable<EtcdFollower>, listener: EtcdStreamListener) {
+  constructor(followers: Iterable<EtcdFollower>, listener: EtcdStreamListener, clock: Clock) {
     this.listener = listener;
+    this.clock = clock;
     this.settled = this.settle.promise;
     this.settled.catch(() => {});
     let id = 0;
@@ -96,22 +99,28 @@ export class EtcdStream {
   /** Reads until the end. Rejects when the stream breaks, resolves when it was ended by {@link end}. */
   async run(source: EtcdStreamSource): Promise<void> {
     const { signal } = this.controller;
+    const lines = new TextLines(maxLineBytes);
     try {
       const { host, body } = await source.watch(this.body(), { signal, background: true });
       this.host = host;
-      const lines = new TextLines(maxLineBytes);
       for await (const chunk of body) {
+        const turns = new LoopTurns(this.clock);
         for (const line of lines.take(chunk)) {
+          if (turns.due) await turns.turn();
           // A follower may have ended the stream.
           if (signal.aborted) return;
-          this.read(JSON.parse(line));
+          await this.read(await readWatchLine(line, turns), turns);
         }
       }
       throw new Error('the stream has ended');
     } catch (error) {
+      // It would be as long the next time.
+      if (lines.isTooLong) for (const follower of [...this.followers]) this.cancelled(follower, undefined);
+      if (signal.aborted) return;
       this.settle.reject(error);
-      if (!signal.aborted) throw error;
+      throw error;
     } finally {
+      this.settle.resolve();
       this.controller.abort();
     }
   }
@@ -143,15 +152,16 @@ export class EtcdStream {
     return `${lines.join('\n')}\n${lines.length === 1 ? '' : blanks}`;
   }
 
-  private read({ error, result = {} }: WatchLine): void {
+  private async read({ error, result }: WatchLine, turns: LoopTurns): Promise<void> {
     if (error !== undefined) throw refusalOf(error, 'the stream was refused');
+    if (typeof result !== 'object' || result === null) throw notEtcd();
     const { created, canceled, events, header } = result;
     const id = created === true ? this.confirmed(result.watch_id) : result.watch_id;
     const follower = id === undefined ? undefined : this.byId.get(id);
     if (follower !== undefined) {
-      if (canceled === true) this.cancelled(follower, result.compact_revision, result.cancel_reason);
-      else if (created === true) this.listener.created(follower);
-      else if (events !== undefined) tell(follower, events);
+      if (canceled === true) this.refused(follower, result.compact_revision, result.cancel_reason);
+      else if (created === true) this.created(follower, header);
+      else if (events !== undefined) await this.tell(follower, events, turns);
       // A notification of progress: there was nothing up to here.
       else follower.next = Math.max(follower.next, revisionOf(header?.revision) + 1);
     }
@@ -166,18 +176,35 @@ export class EtcdStream {
     return id;
   }
 
-  private cancelled(follower: EtcdFollower, compactRevision: string | undefined, reason: string | undefined): void {
-    this.drop(follower);
-    const isCompacted = compactRevision !== undefined;
-    this.listener.cancelled(follower, isCompacted ? undefined : refusalOfReason(reason ?? 'the watch was cancelled'));
+  private created(follower: EtcdFollower, header: EtcdHeader | undefined): void {
+    revisionOf(header?.revision);
+    this.listener.created(follower);
   }
-}
 
-/** What another stream has told already is left out. All changes of a revision are in one line. */
-function tell(follower: EtcdFollower, events: readonly EtcdEvent[]): void {
-  const changes = events.map(keyChangeOf).filter(({ revision }) => revision >= follower.next);
-  const last = changes.at(-1);
-  if (last === undefined) return;
-  follower.next = last.revision + 1;
-  follower.changed(changes);
+  private refused(follower: EtcdFollower, compactRevision: string | undefined, reason: string | undefined): void {
+    const isCompacted = compactRevision !== undefined;
+    this.cancelled(follower, isCompacted ? undefined : refusalOfReason(reason ?? 'the watch was cancelled'));
+  }
+
+  private cancelled(follower: EtcdFollower, error: Error | undefined): void {
+    this.drop(follower);
+    this.listener.cancelled(follower, error);
+  }
+
+  /** What another stream has told already is left out. All changes of a revision are in one line. */
+  private async tell(follower: EtcdFollower, events: readonly EtcdEvent[], turns: LoopTurns): Promise<void> {
+    if (!Array.isArray(events)) throw notEtcd();
+    const changes: KeyChange[] = [];
+    for (const event of events) {
+      if (turns.due) await turns.turn();
+      const change = keyChangeOf(event);
+      if (change.revision >= follower.next) changes.push(change);
+    }
+    const last = changes.at(-1);
+    if (last === undefined) return;
+    const tell = await follower.read(changes, turns);
+    if (!this.ids.has(follower)) return;
+    follower.next = last.revision + 1;
+    tell();
+  }
 }

@@ -11,8 +11,9 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { EtcdPosition } from './etcd-client.ts';
-import { EtcdRefusal, etcdCodes, refusalCode } from './etcd-errors.ts';
-import { type EtcdFollower, EtcdStream, type EtcdStreamSource } from './etcd-stream.ts';
+import { EtcdRefusal, refusalBehind } from './etcd-errors.ts';
+import { EtcdKnownCluster } from './etcd-known-cluster.ts';
+import { type EtcdFollower, EtcdStream, type EtcdStreamListener, type EtcdStreamSource } from './etcd-stream.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
 
 /** When streams begin, and when they are looked at. */
@@ -41,7 +42,12 @@ export const etcdStreamsDefaults: EtcdStreamsOptions = Object.freeze({
 export interface EtcdStreamsSource extends EtcdStreamSource {
   position(
     key: string,
-    request: { readonly signal: AbortSignal; readonly background: true; readonly timeoutMs: number },
+    request: {
+      readonly signal: AbortSignal;
+      readonly background: true;
+      readonly timeoutMs: number;
+      readonly isRepeatable: boolean;
+    },
   ): Promise<EtcdPosition>;
   turnFrom(host: string): void;
 }
@@ -52,6 +58,8 @@ export interface EtcdStreamsParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly options: EtcdStreamsOptions;
+  /** Called when etcd answers after a stream broke. */
+  readonly isBack: () => void;
 }
 
 /** More streams than this are merged into one. */
@@ -78,7 +86,9 @@ export class EtcdStreams {
   /** The instant at which the first follower began to wait. */
   private waitingSince = 0;
   private checkTimer: Timer | undefined;
-  private cluster: string | undefined;
+  private readonly known = new EtcdKnownCluster<EtcdFollower>();
+  /** A stream broke, or no member answered, and none has answered since. */
+  private isAway = false;
 
   constructor(parts: EtcdStreamsParts) {
     this.parts = parts;
@@ -93,6 +103,7 @@ export class EtcdStreams {
 
   leave(follower: EtcdFollower): void {
     this.waiting.delete(follower);
+    this.known.forget(follower);
     this.places.delete(follower);
     for (const stream of this.streams.keys()) stream.drop(follower);
   }
@@ -124,6 +135,8 @@ export class EtcdStreams {
   private async open(): Promise<void> {
     this.openTimer = undefined;
     this.isPaused = false;
+    // A stream broke meanwhile; who waits gets the next one.
+    if (this.isOpening) return;
     this.isOpening = true;
     try {
       await this.begin();
@@ -139,14 +152,19 @@ export class EtcdStreams {
   private async begin(): Promise<void> {
     if (this.waiting.size === 0) return;
     await this.findLost();
+    if (this.isAway) {
+      this.isAway = false;
+      this.parts.isBack();
+    }
     const isMerge = this.streams.size >= maxStreams;
     const followers = isMerge ? [...this.waiting, ...this.places.keys()] : [...this.waiting];
     if (this.isClosed || followers.length === 0) return;
-    const stream = new EtcdStream(followers, {
+    const { source, clock } = this.parts;
+    const listener: EtcdStreamListener = {
       created: (follower) => this.created(follower, stream),
       cancelled: (follower, error) => this.lose(follower, error),
-    });
-    const { source, clock } = this.parts;
+    };
+    const stream = new EtcdStream(followers, listener, clock);
     this.streams.set(stream, clock.now());
     void stream.run(source).then(
       () => this.ended(stream),
@@ -175,25 +193,27 @@ export class EtcdStreams {
   }
 
   /**
-   * Loses those who know more than the cluster, which was restored from a backup or began anew. Followers as they were
-   * before the question: the answer is as new as what they knew then.
+   * Loses those whom a cluster cannot tell what they missed. Followers as they were before the question: the answer is
+   * as new as what they knew then.
    */
   private async findLost(): Promise<void> {
     const before = new Map([...this.waiting].map((follower) => [follower, follower.next]));
-    const { revision, cluster } = await this.ask();
-    if (revision === undefined) return;
-    const isOther = this.cluster !== undefined && this.cluster !== cluster;
-    this.cluster = cluster;
-    for (const [follower, next] of before) {
-      if (this.waiting.has(follower) && (isOther || next > revision + 1)) this.lose(follower, undefined);
+    const position = await this.ask(true).catch((error) => {
+      for (const follower of this.waiting) this.known.doubt(follower);
+      this.isAway = true;
+      throw error;
+    });
+    for (const follower of this.known.lostAt(position, before)) {
+      if (this.waiting.has(follower)) this.lose(follower, undefined);
     }
   }
 
-  private ask(): Promise<EtcdPosition> {
+  private ask(isRepeatable: boolean): Promise<EtcdPosition> {
     const { source, options } = this.parts;
     const [follower] = this.waiting.size > 0 ? this.waiting : this.places.keys();
     const { signal } = this.controller;
-    return source.position(follower?.prefix ?? '', { signal, background: true, timeoutMs: options.checkTimeoutMs });
+    const { checkTimeoutMs: timeoutMs } = options;
+    return source.position(follower?.prefix ?? '', { signal, background: true, timeoutMs, isRepeatable });
   }
 
   private created(follower: EtcdFollower, stream: EtcdStream): void {
@@ -218,6 +238,7 @@ export class EtcdStreams {
       if (this.places.get(follower) !== stream) continue;
       this.places.delete(follower);
       this.waiting.add(follower);
+      this.isAway = true;
     }
     // Such as "no leader": another member may have one.
     if (error instanceof EtcdRefusal && stream.host !== undefined) source.turnFrom(stream.host);
@@ -246,7 +267,7 @@ export class EtcdStreams {
   /** Ends the streams of members other than the one that answers; they begin anew there. */
   private async check(): Promise<void> {
     const streams = [...this.streams.keys()].filter(({ host }) => host !== undefined);
-    const answer = await this.ask().catch((error: Error) => error);
+    const answer = await this.ask(false).catch((error: Error) => error);
     this.checkTimer = undefined;
     if (this.isClosed) return;
     // A member that refuses to say is none that is silent.
@@ -259,6 +280,6 @@ export class EtcdStreams {
 }
 
 function isRefusal(error: Error): boolean {
-  const code = refusalCode(error);
-  return code !== undefined && code !== etcdCodes.unavailable;
+  const refusal = refusalBehind(error);
+  return refusal?.grpcCode !== undefined && !refusal.isUnavailable;
 }

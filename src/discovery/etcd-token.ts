@@ -3,7 +3,8 @@
  * that need a new one at the same time wait for the same: checking a password costs a member 100 ms of its processor.
  */
 import type { Clock } from '../core/clock.ts';
-import { EtcdRefusal, etcdCodes, etcdError, refusalOfReply } from './etcd-errors.ts';
+import { EtcdRefusal, etcdCodes, etcdError } from './etcd-errors.ts';
+import { askMembers } from './etcd-members.ts';
 import type { RegistryClient } from './registry-client.ts';
 
 /** Whose token. */
@@ -13,7 +14,19 @@ export interface EtcdTokenOptions {
   readonly user: string;
   readonly password: string;
   readonly client: RegistryClient;
+  /** How many there are. */
+  readonly members: number;
   readonly clock: Clock;
+}
+
+/** Who waits for a token. */
+export interface TokenWait {
+  /** Whether the process may exit before it is there. */
+  readonly background: boolean;
+  /** The instant at which he waits no more. */
+  readonly endsAt: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Headers of a request; empty where etcd asks for no token. */
@@ -21,6 +34,9 @@ export type TokenHeaders = Readonly<Record<string, string>>;
 
 /** How long a refused password is not tried again, in ms. */
 const refusedForMs = 1_000;
+
+/** How long the question may take, in ms, whoever waits for it and for how long. */
+const askTimeoutMs = 5_000;
 
 /** The token of a user. */
 export class EtcdToken {
@@ -37,13 +53,15 @@ export class EtcdToken {
   /**
    * The headers that prove who asks.
    *
-   * @param background whether the process may exit before they are there.
-   * @throws MeshError `INMESH_REGISTRY` when no member answers, or the password is wrong.
+   * @throws MeshError `INMESH_REGISTRY` when no member answers in time, or the password is wrong; the reason of the
+   * signal when that is aborted.
    */
-  headers(background: boolean): Promise<TokenHeaders> {
+  async headers(wait: TokenWait): Promise<TokenHeaders> {
+    wait.signal?.throwIfAborted();
+    if (this.known !== undefined) return this.known;
     if (this.options.clock.now() >= this.tryAgainAt) this.reset();
-    this.asked ??= this.ask(background);
-    return this.asked;
+    this.asked ??= this.ask();
+    return this.waited(this.asked, wait);
   }
 
   /**
@@ -61,23 +79,42 @@ export class EtcdToken {
     this.tryAgainAt = Number.POSITIVE_INFINITY;
   }
 
-  private async ask(background: boolean): Promise<TokenHeaders> {
+  /** The question is shared, and in the background; what keeps the process alive is the limit of who must not miss it. */
+  private async waited(asked: Promise<TokenHeaders>, { background, endsAt, signal }: TokenWait): Promise<TokenHeaders> {
+    const { clock, name, user } = this.options;
+    const ended = Promise.withResolvers<never>();
+    const late = () => ended.reject(etcdError(name, `user ${user}`, new Error('no answer in time')));
+    const leftMs = Math.max(0, endsAt - clock.now());
+    const timer = background ? clock.setBackgroundTimer(late, leftMs) : clock.setTimer(late, leftMs);
+    const abort = () => ended.reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
     try {
-      this.known = await this.authenticate(background);
+      return await Promise.race([asked, ended.promise]);
+    } finally {
+      clock.clearTimer(timer);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  private async ask(): Promise<TokenHeaders> {
+    try {
+      this.known = await this.authenticate();
       return this.known;
     } catch (error) {
-      if (error instanceof EtcdRefusal) this.tryAgainAt = this.options.clock.now() + refusedForMs;
+      // What is wrong with a member says nothing about the password.
+      if (error instanceof EtcdRefusal && error.isLasting) this.tryAgainAt = this.options.clock.now() + refusedForMs;
       else this.reset();
       throw etcdError(this.options.name, `user ${this.options.user}`, error);
     }
   }
 
-  private async authenticate(background: boolean): Promise<TokenHeaders> {
-    const { user, password, client } = this.options;
+  private async authenticate(): Promise<TokenHeaders> {
+    const { user, password, client, clock, members } = this.options;
     const body = JSON.stringify({ name: user, password });
-    const { status, text } = await client.send({ method: 'POST', path: '/v3/auth/authenticate', body, background });
-    if (status === 200) return { authorization: tokenOf(text) };
-    const refusal = refusalOfReply(status, text);
+    const endsAt = clock.now() + askTimeoutMs;
+    const request = { method: 'POST', path: '/v3/auth/authenticate', body, background: true, endsAt, members } as const;
+    const { text, refusal } = await askMembers(client, clock, request);
+    if (refusal === undefined) return { authorization: tokenOf(text) };
     // Authentication is not enabled: a user does no harm, and it may be enabled at any time.
     if (refusal.grpcCode === etcdCodes.failedPrecondition) return {};
     throw refusal;

@@ -5,13 +5,14 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
+import { backgroundWait } from './background-wait.ts';
 import type { EtcdClient } from './etcd-client.ts';
-import { etcdError } from './etcd-errors.ts';
+import { etcdError, refusalBehind } from './etcd-errors.ts';
 import type { EtcdFollower } from './etcd-stream.ts';
 import type { EtcdStreams } from './etcd-streams.ts';
 import type { KeyChange, KeyValue } from './etcd-wire.ts';
 import { LoopTurns } from './loop-turns.ts';
-import { ReconnectDelay } from './reconnect-delay.ts';
+import { ReconnectDelay, reconnectDefaults } from './reconnect-delay.ts';
 import type { Watch } from './registry.ts';
 import type { RequestLimit } from './request-limit.ts';
 import { type Session, WatchLoop } from './watch-loop.ts';
@@ -20,8 +21,12 @@ import { type Session, WatchLoop } from './watch-loop.ts';
 export interface PrefixSink {
   /** It holds these keys and no others. May take turns of the loop; nothing else is told before it is done. */
   full(keys: readonly KeyValue[], revision: number, session: SinkSession): Promise<void>;
-  /** These have changed, in this order. */
-  changed(changes: readonly KeyChange[], revision: number): void;
+  /**
+   * Makes sense of changes, in this order. May take turns of the loop.
+   *
+   * @returns what tells them; not called when they are none of this watch any more.
+   */
+  read(changes: readonly KeyChange[], turns: LoopTurns): Promise<(revision: number) => void>;
   /** After {@link failed}: it is watched again. */
   again(): void;
   failed(error: Error): void;
@@ -44,6 +49,9 @@ export interface PrefixWatchParts {
   readonly random: Random;
 }
 
+/** A right that is missing is given by people: a thousand watches without it must not keep a member busy. */
+const refusedDelays = { ...reconnectDefaults, maxBackoffMs: 30_000 };
+
 /** A running watch of a prefix. */
 export class PrefixWatch implements Watch, EtcdFollower {
   readonly prefix: string;
@@ -54,12 +62,17 @@ export class PrefixWatch implements Watch, EtcdFollower {
   private session: Session | undefined;
   /** Ends the session. */
   private end = Promise.withResolvers<void>();
+  /** Since it was watched last. */
   private hasFailed = false;
+  private lastFailure: string | undefined;
+  /** Of waits after refusals that last. */
+  private readonly refusedDelay: ReconnectDelay;
 
   constructor(prefix: string, sink: PrefixSink, parts: PrefixWatchParts) {
     this.prefix = prefix;
     this.sink = sink;
     this.parts = parts;
+    this.refusedDelay = new ReconnectDelay(parts.random, refusedDelays);
     this.loop = new WatchLoop({
       clock: parts.clock,
       delay: new ReconnectDelay(parts.random),
@@ -74,12 +87,14 @@ export class PrefixWatch implements Watch, EtcdFollower {
     this.end.resolve();
   }
 
-  changed(changes: readonly KeyChange[]): void {
-    this.sink.changed(changes, this.next - 1);
+  async read(changes: readonly KeyChange[], turns: LoopTurns): Promise<() => void> {
+    const tell = await this.sink.read(changes, turns);
+    return () => tell(this.next - 1);
   }
 
   following(): void {
     this.session?.progress();
+    this.refusedDelay.reset();
     if (!this.hasFailed) return;
     this.hasFailed = false;
     this.sink.again();
@@ -95,8 +110,11 @@ export class PrefixWatch implements Watch, EtcdFollower {
     else this.end.reject(this.named(error));
   }
 
+  /** The same is told once: it is tried again and again. */
   private tellFailure(error: Error): void {
+    if (this.hasFailed && this.lastFailure === error.message) return;
     this.hasFailed = true;
+    this.lastFailure = error.message;
     this.sink.failed(error);
   }
 
@@ -105,8 +123,18 @@ export class PrefixWatch implements Watch, EtcdFollower {
     return etcdError(this.parts.client.name, this.prefix, error);
   }
 
-  /** Until it is lost or closed. */
   private async run(session: Session): Promise<void> {
+    try {
+      await this.follow(session);
+    } catch (error) {
+      if (session.signal.aborted || refusalBehind(error)?.isLasting !== true) throw error;
+      this.tellFailure(error as Error);
+      await backgroundWait(this.parts.clock, this.refusedDelay.next(), session.signal);
+    }
+  }
+
+  /** Until it is lost or closed. */
+  private async follow(session: Session): Promise<void> {
     const { client, clock, reads, streams } = this.parts;
     const { signal } = session;
     const turns = new LoopTurns(clock);

@@ -7,6 +7,7 @@
 export interface EtcdHeader {
   readonly cluster_id?: string;
   readonly revision?: string;
+  readonly raft_term?: string;
 }
 
 /** A key as etcd writes it. */
@@ -60,18 +61,38 @@ function ofBase64(base64: string): string {
   return Buffer.from(base64, 'base64').toString('utf8');
 }
 
-/** A revision as a number: it counts changes, and 2^53 of them take longer than a cluster lives. */
+/**
+ * A revision as a number: it counts changes, and 2^53 of them take longer than a cluster lives.
+ *
+ * @throws Error for what is none. A cluster begins with 1, so that a reply without a revision is none of etcd.
+ */
 export function revisionOf(text: string | undefined): number {
-  return Number(text ?? 0);
+  if (typeof text !== 'string' || !/^[1-9]\d*$/.test(text)) throw notEtcd();
+  return Number(text);
 }
 
-export function keyValueOf({ key, value = '', mod_revision }: EtcdKeyValue): KeyValue {
+/** What is wrong with a reply that etcd cannot have given: something else answers in its place. */
+export function notEtcd(): Error {
+  return new Error('the reply is not one of etcd');
+}
+
+/** @throws Error for what is no key of etcd. */
+export function keyValueOf(raw: EtcdKeyValue): KeyValue {
+  const { key, value = '', mod_revision } = raw ?? {};
+  if (typeof key !== 'string' || typeof value !== 'string') throw notEtcd();
   return { key: ofBase64(key), value: ofBase64(value), revision: revisionOf(mod_revision) };
 }
 
-export function keyChangeOf({ type, kv }: EtcdEvent): KeyChange {
+/** @throws Error for what is no change of etcd. */
+export function keyChangeOf(raw: EtcdEvent): KeyChange {
+  const { type, kv } = raw ?? {};
   const { key, value, revision } = keyValueOf(kv);
   return { key, value: type === 'DELETE' ? undefined : value, revision };
+}
+
+/** The first key after another one, both in base64: keys are bytes, and need not be text. */
+export function keyAfter(key: string): string {
+  return Buffer.concat([Buffer.from(key, 'base64'), Buffer.of(0)]).toString('base64');
 }
 
 /** All keys that begin with `prefix`, which is not empty and ends with an ASCII character, such as `/`. */

@@ -9,6 +9,8 @@
 const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
 const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x7d];
 
+const nothing = new Uint8Array();
+
 /** A longer element is no answer of a registry: values are bounded there to less than 1 MB. */
 const maxElementBytes = 16 * 1024 * 1024;
 
@@ -21,12 +23,15 @@ export async function* jsonElements(body: AsyncIterable<Uint8Array>): AsyncGener
   const splitter = new ElementSplitter();
   for await (const chunk of body) {
     for (const text of splitter.push(chunk)) yield JSON.parse(text);
+    if (!splitter.rest.every(isSpace)) throw new SyntaxError('what came is no JSON array');
   }
-  splitter.end();
+  if (!splitter.hasEnded) throw new SyntaxError('a JSON array is cut off');
 }
 
 /** Cuts the text of an array where its elements end. */
-class ElementSplitter {
+export class ElementSplitter {
+  /** What came behind the array, of the chunk that was pushed last. */
+  rest: Uint8Array = nothing;
   private state: 'before' | 'inside' | 'after' = 'before';
   /** Of brackets inside the element. */
   private depth = 0;
@@ -38,38 +43,61 @@ class ElementSplitter {
   private parts: Uint8Array[] = [];
   private size = 0;
 
-  *push(chunk: Uint8Array): Generator<string> {
-    let start = 0;
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] as number;
-      if (this.state !== 'inside') {
-        if (isSpace(byte)) continue;
-        if (this.state === 'after' || byte !== openBracket) throw new SyntaxError('what came is no JSON array');
-        this.state = 'inside';
-        start = at + 1;
-      } else if (this.inString) {
-        if (this.escaped) this.escaped = false;
-        else if (byte === backslash) this.escaped = true;
-        else if (byte === quote) this.inString = false;
-      } else if (byte === quote) this.inString = true;
-      else if (byte === openBracket || byte === openBrace) this.depth++;
-      else if (this.depth > 0) {
-        if (byte === closeBracket || byte === closeBrace) this.depth--;
-      } else if (byte === comma || byte === closeBracket) {
-        const text = this.take(chunk.subarray(start, at));
-        start = at + 1;
-        if (byte === closeBracket) this.state = 'after';
-        const isEmptyArray = byte === closeBracket && !this.hasElement && /^[ \n\r\t]*$/.test(text);
-        this.hasElement = true;
-        if (!isEmptyArray) yield text;
-      } else if (byte === closeBrace) throw new SyntaxError('a JSON array ends with }');
-    }
-    if (this.state === 'inside') this.keep(chunk.subarray(start));
+  /** Whether the array has ended. */
+  get hasEnded(): boolean {
+    return this.state === 'after';
   }
 
-  /** @throws SyntaxError when the array has not ended. */
-  end(): void {
-    if (this.state !== 'after') throw new SyntaxError('a JSON array is cut off');
+  /** @throws SyntaxError for what is no array; what its elements are is not looked at. */
+  *push(chunk: Uint8Array): Generator<string> {
+    let start = this.state === 'before' ? this.begin(chunk) : 0;
+    while (this.state === 'inside') {
+      const end = this.findEnd(chunk, start);
+      if (end === chunk.length) {
+        this.keep(chunk.subarray(start));
+        return;
+      }
+      const byte = chunk[end];
+      if (byte === closeBrace) throw new SyntaxError('a JSON array ends with }');
+      const text = this.take(chunk.subarray(start, end));
+      start = end + 1;
+      const isEmptyArray = byte === closeBracket && !this.hasElement && /^[ \n\r\t]*$/.test(text);
+      this.hasElement = true;
+      if (!isEmptyArray) yield text;
+      if (byte === closeBracket) this.state = 'after';
+    }
+    this.rest = chunk.subarray(start);
+  }
+
+  /** Finds the bracket that the array begins with; the place behind it. */
+  private begin(chunk: Uint8Array): number {
+    const at = chunk.findIndex((byte) => !isSpace(byte));
+    if (at === -1) return chunk.length;
+    if (chunk[at] !== openBracket) throw new SyntaxError('what came is no JSON array');
+    this.state = 'inside';
+    return at + 1;
+  }
+
+  /** Where the element under way ends: the first of `,`, `]` and `}` that is of the array. This loop sees each byte. */
+  private findEnd(chunk: Uint8Array, from: number): number {
+    let { depth, inString, escaped } = this;
+    let at = from;
+    for (; at < chunk.length; at++) {
+      const byte = chunk[at];
+      if (inString) {
+        if (escaped) escaped = false;
+        else if (byte === backslash) escaped = true;
+        else if (byte === quote) inString = false;
+      } else if (byte === quote) inString = true;
+      else if (byte === openBracket || byte === openBrace) depth++;
+      else if (depth > 0) {
+        if (byte === closeBracket || byte === closeBrace) depth--;
+      } else if (byte === comma || byte === closeBracket || byte === closeBrace) break;
+    }
+    this.depth = depth;
+    this.inString = inString;
+    this.escaped = escaped;
+    return at;
   }
 
   private take(last: Uint8Array): string {

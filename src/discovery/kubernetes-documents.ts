@@ -28,7 +28,7 @@ export class KubernetesDocuments implements ObjectSink<ConfigMapData> {
     this.sink = sink;
   }
 
-  listed(objects: ReadonlyMap<string, ConfigMapData>, version: string): void {
+  async listed(objects: ReadonlyMap<string, ConfigMapData>, version: string): Promise<void> {
     this.configMaps = new Map(objects);
     this.tell(version);
   }

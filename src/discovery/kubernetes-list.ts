@@ -1,11 +1,12 @@
 /**
- * How is a resource of Kubernetes listed? In pages, so that no reply is large and none holds up the calls of the
- * process. All pages are of one version; when the server has forgotten that before the last page, the list begins anew.
+ * How is a resource of Kubernetes listed? In pages, so that no reply is large, and object by object, so that none holds
+ * up the calls of the process. All pages are of one version; when the server has forgotten that before the last page,
+ * the list begins anew.
  */
-import type { Clock } from '../core/clock.ts';
-import { type AskedResource, goneStatus, nonsenseError, statusError } from './kubernetes-status.ts';
-import { LoopTurns } from './loop-turns.ts';
-import type { RegistryClient } from './registry-client.ts';
+import { readJsonList } from './json-list.ts';
+import { type AskedResource, errorText, goneStatus, nonsenseError, statusError } from './kubernetes-status.ts';
+import type { LoopTurns } from './loop-turns.ts';
+import type { RegistryClient, RegistryStream } from './registry-client.ts';
 
 /** The objects of one kind in one namespace that a selector selects. */
 export interface WatchedResource<T> extends AskedResource {
@@ -24,9 +25,8 @@ export interface ListedObjects<T> {
   readonly version: string;
 }
 
-/** A page, as far as it is understood. */
+/** What is known of a page besides its objects. */
 interface Page {
-  readonly items: readonly unknown[];
   readonly version: string;
   /** Of the next page; undefined for the last. */
   readonly next: string | undefined;
@@ -38,7 +38,7 @@ const pageTimeoutMs = 15_000;
 /** How a list is asked for. */
 export interface ListRequest {
   readonly client: RegistryClient;
-  readonly clock: Clock;
+  readonly turns: LoopTurns;
   /** Ends it. */
   readonly signal?: AbortSignal;
   /** Whether the process may exit before the reply. */
@@ -57,34 +57,31 @@ const maxBeginnings = 3;
  * @throws MeshError `INMESH_REGISTRY` when the server does not answer, or refuses; the reason of `signal` when aborted.
  */
 export async function listObjects<T>(resource: WatchedResource<T>, request: ListRequest): Promise<ListedObjects<T>> {
-  const { client, clock, signal, background } = request;
-  const turns = new LoopTurns(clock);
+  const { client, turns, signal, background } = request;
   const objects = new Map<string, T>();
+  const take = async (item: unknown) => {
+    if (turns.due) await turns.turn();
+    signal?.throwIfAborted();
+    objects.set(nameOf(resource, item), resource.read(item));
+    if (objects.size > maxObjects) throw nonsenseError(resource, `more than ${maxObjects} objects`);
+  };
   let next: string | undefined;
   for (let beginnings = 1; ; ) {
-    const { status, text } = await client.send({
-      method: 'GET',
-      path: `${resource.path}?${query(resource, next)}`,
-      timeoutMs: pageTimeoutMs,
-      background,
-      signal,
-    });
-    if (status === goneStatus && next !== undefined && beginnings < maxBeginnings) {
+    const path = `${resource.path}?${query(resource, next)}`;
+    const page = await client.receive(
+      { method: 'GET', path, timeoutMs: pageTimeoutMs, background, signal },
+      async ({ status, body }) => {
+        if (status === 200) return readPage(resource, body, take);
+        const text = await errorText(body);
+        if (status === goneStatus && next !== undefined && beginnings < maxBeginnings) return undefined;
+        throw statusError(resource, status, text);
+      },
+    );
+    if (page === undefined) {
       objects.clear();
-      next = undefined;
       beginnings++;
-      continue;
-    }
-    if (status !== 200) throw statusError(resource, status, text);
-    const page = readPage(resource, text);
-    for (const item of page.items) {
-      if (turns.due) await turns.turn();
-      signal?.throwIfAborted();
-      objects.set(nameOf(resource, item), resource.read(item));
-    }
-    if (objects.size > maxObjects) throw nonsenseError(resource, `more than ${maxObjects} objects`);
-    if (page.next === undefined) return { objects, version: page.version };
-    next = page.next;
+    } else if (page.next === undefined) return { objects, version: page.version };
+    next = page?.next;
   }
 }
 
@@ -96,23 +93,24 @@ function query<T>({ labelSelector, pageSize }: WatchedResource<T>, next: string 
   });
 }
 
-function readPage(resource: AskedResource, text: string): Page {
+async function readPage(
+  resource: AskedResource,
+  body: RegistryStream['body'],
+  take: (item: unknown) => Promise<void>,
+): Promise<Page> {
   let list: unknown;
   try {
-    list = JSON.parse(text);
-  } catch (cause) {
-    throw nonsenseError(resource, 'a list that is no JSON', cause);
+    list = await readJsonList(body, 'items', take);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw nonsenseError(resource, 'a list that is no JSON', error);
+    throw error;
   }
   const { items, metadata } = (list ?? {}) as { items?: unknown; metadata?: Record<string, unknown> };
   const { resourceVersion: version, continue: next } = metadata ?? {};
   if (typeof version !== 'string' || version === '') throw nonsenseError(resource, 'a list without a resourceVersion');
   // A server in Go may write an empty list as null.
   if (!Array.isArray(items ?? [])) throw nonsenseError(resource, 'a list without items');
-  return {
-    items: (items ?? []) as unknown[],
-    version,
-    next: typeof next === 'string' && next !== '' ? next : undefined,
-  };
+  return { version, next: typeof next === 'string' && next !== '' ? next : undefined };
 }
 
 function nameOf(resource: AskedResource, item: unknown): string {

@@ -9,7 +9,7 @@ import type { Random } from '../core/random.ts';
 import { type PortChoice, readSlice } from './endpoint-slice.ts';
 import type { KubernetesAccess } from './kubernetes-access.ts';
 import { KubernetesDocuments, readConfigMap } from './kubernetes-documents.ts';
-import { KubernetesEndpoints } from './kubernetes-endpoints.ts';
+import { KubernetesEndpoints, type ServiceNamespace } from './kubernetes-endpoints.ts';
 import type { WatchedResource } from './kubernetes-list.ts';
 import { KubernetesStore, selectedLabels } from './kubernetes-store.ts';
 import { KubernetesWatch, type ObjectSink } from './kubernetes-watch.ts';
@@ -28,15 +28,29 @@ export interface KubernetesRegistryOptions extends Partial<ReconnectOptions> {
   readonly portName?: string | undefined;
   /** A label selector of the ConfigMaps that are documents. Default `inmesh.dev/config=true`. */
   readonly selector?: string | undefined;
+  /** The context that the access was taken from, where one was named; for the name of the registry. */
+  readonly context?: string | undefined;
+  /**
+   * How long a watch waits at least, and at most half as long again, before it asks again after a status 401 or 403, in
+   * ms. Default 30,000: whoever may not read seldom may a second later.
+   */
+  readonly refusedWaitMs?: number | undefined;
 }
 
-export const kubernetesDefaults = Object.freeze({ portName: 'http', selector: 'inmesh.dev/config=true' });
+export const kubernetesDefaults = Object.freeze({
+  portName: 'http',
+  selector: 'inmesh.dev/config=true',
+  refusedWaitMs: 30_000,
+});
 
-/** A slice has at most 1,000 endpoints and 100 as a rule: a page is below 2 MB. */
+/** A slice has at most 1,000 endpoints and 100 as a rule: then a page is below 2 MB. */
 const slicesPerPage = 50;
 
 /** A ConfigMap may have 1 MB, and few do. */
 const configMapsPerPage = 20;
+
+/** So many namespaces that may not be read are told; a further one is one more host outside of the cluster. */
+const maxForbidden = 1_000;
 
 /** Over HTTP/1.1 each watch has a connection of its own, and a mesh has some thousand services at most. */
 const connections = 4_096;
@@ -55,6 +69,8 @@ export class KubernetesRegistry implements Registry {
   private readonly selector: string;
   private readonly client: RegistryClient;
   private readonly watches = new Set<Watch>();
+  /** Namespaces that may not be read, as far as that was told. */
+  private readonly forbidden = new Set<string>();
 
   constructor(options: KubernetesRegistryOptions) {
     const { access, clock, namespace, portName, selector } = options;
@@ -62,7 +78,7 @@ export class KubernetesRegistry implements Registry {
     this.namespace = namespace ?? access.namespace;
     this.portName = portName ?? kubernetesDefaults.portName;
     this.selector = selector ?? kubernetesDefaults.selector;
-    this.name = `kubernetes://${access.host}${access.pathPrefix}/${this.namespace}`;
+    this.name = `kubernetes://${access.host}${access.pathPrefix}/${this.namespace}${choices(options)}`;
     this.client = new RegistryClient({
       name: this.name,
       hosts: [access.host],
@@ -80,7 +96,8 @@ export class KubernetesRegistry implements Registry {
   }
 
   /**
-   * Watches the EndpointSlices of a service. `absent` when there are none, and for what is no name of a service.
+   * Watches the EndpointSlices of a service. `absent` when there are none, for what is no name of a service, and for one
+   * of another namespace that may not be read (status 403), which is told once as an error.
    *
    * @param service `name`, `name.namespace`, `name.namespace.svc` or `name.namespace.svc.cluster.local`; with `:port`,
    * the port of that number is taken, or the only one. (Slices name the ports of pods, not those of the service.)
@@ -99,13 +116,26 @@ export class KubernetesRegistry implements Registry {
       pageSize: slicesPerPage,
       read: (object: unknown) => readSlice(object, port),
     };
-    return this.start(resource, new KubernetesEndpoints(`${this.name}: ${what}`, sink));
+    const told = new KubernetesEndpoints(`${this.name}: ${what}`, this.namespaceOf(namespace), sink);
+    return this.start(resource, told);
   }
 
   async close(): Promise<void> {
     for (const watch of this.watches) watch.close();
     this.watches.clear();
     await this.client.close();
+  }
+
+  private namespaceOf(namespace: string): ServiceNamespace {
+    const { forbidden } = this;
+    return {
+      isOwn: namespace === this.namespace,
+      forbidden: () => {
+        const isNew = !forbidden.has(namespace) && forbidden.size < maxForbidden;
+        if (isNew) forbidden.add(namespace);
+        return isNew;
+      },
+    };
   }
 
   private configMaps(): WatchedResource<ReturnType<typeof readConfigMap>> {
@@ -120,12 +150,23 @@ export class KubernetesRegistry implements Registry {
   }
 
   private start<T>(resource: WatchedResource<T>, sink: ObjectSink<T>): Watch {
-    const { clock, random, backoffMs, maxBackoffMs } = this.options;
+    const { client } = this;
+    const { clock, random, backoffMs, maxBackoffMs, refusedWaitMs } = this.options;
     const reconnect = {
       backoffMs: backoffMs ?? reconnectDefaults.backoffMs,
       maxBackoffMs: maxBackoffMs ?? reconnectDefaults.maxBackoffMs,
     };
-    return this.keep(new KubernetesWatch({ client: this.client, clock, random, reconnect, resource, sink }));
+    return this.keep(
+      new KubernetesWatch({
+        client,
+        clock,
+        random,
+        reconnect,
+        refusedWaitMs: refusedWaitMs ?? kubernetesDefaults.refusedWaitMs,
+        resource,
+        sink,
+      }),
+    );
   }
 
   /** Tells something once, when the caller has got his watch. */
@@ -150,4 +191,10 @@ export class KubernetesRegistry implements Registry {
       },
     };
   }
+}
+
+/** What was chosen, as in an address: what one registry reads is not to be taken for what another one does. */
+function choices({ context, portName, selector }: KubernetesRegistryOptions): string {
+  const given = Object.entries({ context, portName, selector }).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given as [string, string][])}`;
 }

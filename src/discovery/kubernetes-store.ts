@@ -11,6 +11,7 @@ import { MeshError } from '../core/errors.ts';
 import { formerOfText, formerText, keptVersions } from './kept-text.ts';
 import { listObjects, type WatchedResource } from './kubernetes-list.ts';
 import { conflictStatus, nonsenseError, statusError } from './kubernetes-status.ts';
+import { LoopTurns } from './loop-turns.ts';
 import type { DocumentStore, FormerDocument, StoredDocument } from './registry.ts';
 import type { RegistryClient, RegistryReply, RegistryRequest } from './registry-client.ts';
 
@@ -67,7 +68,8 @@ export class KubernetesStore implements DocumentStore {
 
   async list(): Promise<readonly StoredDocument[]> {
     const { client, clock } = this;
-    const { objects } = await listObjects(this.resource, { client, clock, background: false });
+    const turns = new LoopTurns(clock);
+    const { objects } = await listObjects(this.resource, { client, turns, background: false });
     const found: StoredDocument[] = [];
     for (const [configMap, object] of objects) {
       const name = configMap.startsWith(prefix) ? configMap.slice(prefix.length) : '';

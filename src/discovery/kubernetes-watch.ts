@@ -7,7 +7,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { listObjects, type WatchedResource } from './kubernetes-list.ts';
-import { goneStatus, nonsenseError, statusError } from './kubernetes-status.ts';
+import { errorText, goneStatus, isRefusal, nonsenseError, statusError } from './kubernetes-status.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { ReconnectDelay, type ReconnectOptions } from './reconnect-delay.ts';
 import type { Watch } from './registry.ts';
 import type { RegistryClient, RegistryStream } from './registry-client.ts';
@@ -16,13 +17,23 @@ import { type Session, WatchLoop } from './watch-loop.ts';
 
 /** Takes what a watch finds. */
 export interface ObjectSink<T> {
-  /** These are all objects, by name. Told after a list. */
-  listed(objects: ReadonlyMap<string, T>, version: string): void;
+  /**
+   * These are all objects, by name. Told after a list. May take turns of the loop; nothing else is told before it is
+   * done.
+   */
+  listed(objects: ReadonlyMap<string, T>, version: string, session: SinkSession): Promise<void>;
   /** An object is new or has changed; undefined for one that is gone. May tell what is known already. */
   changed(name: string, object: T | undefined, version: string): void;
   /** After {@link failed}: the server answers again, and nothing was missed. */
   resumed(version: string): void;
   failed(error: Error): void;
+}
+
+/** While a sink takes a list. */
+export interface SinkSession {
+  /** Aborted when the watch is closed. */
+  readonly signal: AbortSignal;
+  readonly turns: LoopTurns;
 }
 
 /** What a watch works with. */
@@ -31,6 +42,8 @@ export interface KubernetesWatchParts<T> {
   readonly clock: Clock;
   readonly random: Random;
   readonly reconnect: ReconnectOptions;
+  /** How long a watch waits at least after statuses 401 and 403, and at most half as long again, in ms. */
+  readonly refusedWaitMs: number;
   readonly resource: WatchedResource<T>;
   readonly sink: ObjectSink<T>;
 }
@@ -41,14 +54,14 @@ const watchSeconds = 270;
 /** A server that has not ended a watch this long after its time does nothing any more, in ms. */
 const overdueMs = 30_000;
 
-/** A watch that brings nothing and ends sooner did not work, in ms. */
+/** A watch that ends sooner did not work, in ms; the next one has to wait, or they would follow one another at once. */
 const shortestWatchMs = 1_000;
 
 /** A longer event is nonsense: objects are below 2 MB. */
 const maxLineBytes = 8 * 1024 * 1024;
 
-/** Of a reply with an error. */
-const maxErrorBytes = 64 * 1024;
+/** So long the body of an error is waited for, in ms. */
+const errorTimeoutMs = 2_000;
 
 /** Follows one resource. */
 export class KubernetesWatch<T> implements Watch {
@@ -59,7 +72,7 @@ export class KubernetesWatch<T> implements Watch {
   private hasFailed = false;
 
   constructor(parts: KubernetesWatchParts<T>) {
-    const { clock, random, reconnect, sink } = parts;
+    const { clock, random, reconnect, refusedWaitMs, sink } = parts;
     this.parts = parts;
     this.loop = new WatchLoop({
       clock,
@@ -69,6 +82,8 @@ export class KubernetesWatch<T> implements Watch {
         this.hasFailed = true;
         sink.failed(error);
       },
+      shortestMs: shortestWatchMs,
+      leastWaitMs: (error) => (isRefusal(error) ? refusedWaitMs * (1 + 0.5 * random.next()) : 0),
     });
   }
 
@@ -78,15 +93,17 @@ export class KubernetesWatch<T> implements Watch {
 
   private async run(session: Session): Promise<void> {
     const isFresh = this.version === undefined;
+    const { signal } = session;
     if (isFresh) {
-      const { client, clock, resource } = this.parts;
-      const request = { client, clock, signal: session.signal, background: true };
-      const { objects, version } = await listObjects(resource, request);
+      const { client, clock, resource, sink } = this.parts;
+      const turns = new LoopTurns(clock);
+      const { objects, version } = await listObjects(resource, { client, turns, signal, background: true });
+      signal.throwIfAborted();
       this.hasFailed = false;
-      this.parts.sink.listed(objects, version);
+      await sink.listed(objects, version, { signal, turns });
       this.version = version;
     }
-    if (!session.signal.aborted) await this.watch(session, isFresh);
+    if (!signal.aborted) await this.watch(session, isFresh);
   }
 
   private async watch(session: Session, isFresh: boolean): Promise<void> {
@@ -112,7 +129,7 @@ export class KubernetesWatch<T> implements Watch {
         signal: AbortSignal.any([session.signal, overdue.signal]),
         background: true,
       });
-      if (stream.status !== 200) await this.refused(stream, isFresh);
+      if (stream.status !== 200) await this.refused(stream, isFresh, overdue);
       else {
         this.version = version;
         await this.follow(stream, session, isFresh);
@@ -122,15 +139,13 @@ export class KubernetesWatch<T> implements Watch {
     }
   }
 
-  private async refused({ status, body }: RegistryStream, isFresh: boolean): Promise<void> {
-    const parts: Buffer[] = [];
-    let size = 0;
-    for await (const part of body) {
-      parts.push(part);
-      size += part.length;
-      if (size > maxErrorBytes) break;
-    }
-    this.gone(status, isFresh, Buffer.concat(parts).toString('utf8'));
+  private async refused({ status, body }: RegistryStream, isFresh: boolean, overdue: AbortController): Promise<void> {
+    const { clock } = this.parts;
+    const timer = clock.setBackgroundTimer(() => overdue.abort(), errorTimeoutMs);
+    // Without its body an error is known by its status.
+    const text = await errorText(body).catch(() => '');
+    clock.clearTimer(timer);
+    this.gone(status, isFresh, text);
   }
 
   /**
@@ -150,23 +165,24 @@ export class KubernetesWatch<T> implements Watch {
       sink.resumed(this.version as string);
     }
     const startedAt = clock.now();
+    const isShort = () => clock.now() - startedAt < shortestWatchMs;
     const lines = new TextLines(maxLineBytes);
     let hasEvents = false;
-    for await (const chunk of body) {
-      for (const line of this.linesOf(lines, chunk)) {
-        if (session.signal.aborted) return;
-        const isGone = this.take(line, isFresh && !hasEvents);
-        if (isGone) return;
-        hasEvents = true;
-        session.progress();
+    try {
+      for await (const chunk of body) {
+        for (const line of this.linesOf(lines, chunk)) {
+          if (session.signal.aborted) return;
+          const isGone = this.take(line, isFresh && isShort());
+          if (isGone) return;
+          hasEvents = true;
+        }
       }
+    } finally {
+      if (!isShort()) session.progress();
     }
     if (session.signal.aborted) return;
     if (lines.isCut) throw nonsenseError(resource, 'the watch ended within an event');
-    if (!hasEvents && clock.now() - startedAt < shortestWatchMs) {
-      throw nonsenseError(resource, 'the watch ended at once');
-    }
-    session.progress();
+    if (!hasEvents && isShort()) throw nonsenseError(resource, 'the watch ended at once');
   }
 
   private *linesOf(lines: TextLines, chunk: Buffer): Iterable<string> {

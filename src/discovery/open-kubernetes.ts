@@ -48,6 +48,7 @@ export function openKubernetes(
     namespace,
     portName: parameters.get('portName'),
     selector: parameters.get('selector'),
+    context: parameters.get('context'),
   });
 }
 

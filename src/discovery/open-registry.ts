@@ -107,14 +107,17 @@ function openDns(rest: string, parts: RegistryParts): Registry {
   const [matched, server, query = ''] = /^(?:\/\/([^/?]+)\/?)?(?:\?(.*))?$/s.exec(rest) ?? [];
   const example = 'dns: or dns://127.0.0.1:53, with ?records=srv for service records';
   if (matched === undefined) {
-    throw new MeshError('INMESH_OPTION', `option registry: dns:${rest}; allowed: ${example}`);
+    throw new MeshError('INMESH_OPTION', `option registry: not an address of dns:; allowed: ${example}`);
   }
   const parameters = parseParameters(query, { scheme: 'dns', defaultPort: 53, parameters: ['records'], example });
   const given = parameters.get('records') ?? 'address';
   const records = dnsRecords.find((known) => known === given);
   if (records === undefined) {
     const allowed = dnsRecords.join(', ');
-    throw new MeshError('INMESH_OPTION', `option registry: dns: records is ${given}; allowed: ${allowed}`);
+    throw new MeshError(
+      'INMESH_OPTION',
+      `option registry: dns: parameter records has another value; allowed: ${allowed}`,
+    );
   }
   return new DnsRegistry({ ...parts, server, records });
 }

@@ -1,6 +1,6 @@
 /**
  * What does the address of a registry on the network say? Its servers, a path, who asks, and parameters. Messages never
- * repeat what may be a secret: passwords and the values of parameters.
+ * repeat what may be a secret: passwords, the values of parameters, and what stands in the place of a name.
  */
 import { parseAddress } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
@@ -66,10 +66,8 @@ export function parseParameters(query: string, form: AddressForm): ReadonlyMap<s
   for (const [name, value] of new URLSearchParams(query)) {
     if (!form.parameters.includes(name)) {
       const allowed = form.parameters.join(', ');
-      throw new MeshError(
-        'INMESH_OPTION',
-        `option registry: ${form.scheme}: unknown parameter ${name}; allowed: ${allowed}`,
-      );
+      const named = isName(name, value) ? `unknown parameter ${name}` : 'unknown parameter';
+      throw new MeshError('INMESH_OPTION', `option registry: ${form.scheme}: ${named}; allowed: ${allowed}`);
     }
     if (found.has(name))
       throw new MeshError('INMESH_OPTION', `option registry: ${form.scheme}: parameter ${name} is given twice`);
@@ -89,6 +87,11 @@ export function flag({ parameters }: RegistryAddress, name: string, otherwise: b
   if (value === 'true' || value === '') return true;
   if (value === 'false') return false;
   throw new MeshError('INMESH_OPTION', `option registry: parameter ${name} is neither true nor false`);
+}
+
+/** Whether a name that is unknown is one: what has no value, or another form, may be a secret that stands alone. */
+function isName(name: string, value: string): boolean {
+  return /^[A-Za-z]{1,20}$/.test(name) && !/^=*$/.test(value);
 }
 
 function withPort(host: string, defaultPort: number): string | undefined {

@@ -83,8 +83,7 @@ export class RegistryClient {
    * @throws MeshError `INMESH_REGISTRY` when there is none in time; the reason of `signal` when that is aborted.
    */
   async send(request: RegistryRequest): Promise<RegistryReply> {
-    return this.within(request, async (signal, asked) => {
-      const { body, ...head } = await this.start(request, signal, asked);
+    return this.receive(request, async ({ body, ...head }) => {
       const parts: Buffer[] = [];
       let size = 0;
       for await (const part of body) {
@@ -94,6 +93,16 @@ export class RegistryClient {
       }
       return { ...head, text: Buffer.concat(parts).toString('utf8') };
     });
+  }
+
+  /**
+   * Sends a request and lets `read` take the reply as it comes, its body to the end or in a loop that it leaves. Both
+   * are within the time of the request.
+   *
+   * @throws as {@link send}; what `read` throws is named, unless its message begins with the name of the registry.
+   */
+  async receive<T>(request: RegistryRequest, read: (reply: RegistryStream) => Promise<T>): Promise<T> {
+    return this.within(request, async (signal, asked) => read(await this.start(request, signal, asked)));
   }
 
   /**
@@ -134,7 +143,7 @@ export class RegistryClient {
   /** Ends everything under way. */
   async close(): Promise<void> {
     this.closed = true;
-    const error = new MeshError('INMESH_CLOSED', `${this.options.name}: the registry is closed`);
+    const error = this.closedError();
     await Promise.all([...this.pools.values()].map((pool) => pool.destroy(error)));
   }
 
@@ -150,6 +159,8 @@ export class RegistryClient {
     for (let tries = 1; ; tries++) {
       const host = hosts[(first + tries - 1) % hosts.length] as string;
       asked(host);
+      // While headers were made, or another server was tried.
+      if (this.closed) throw this.closedError();
       try {
         const { method, path, body } = request;
         const reply = await this.pool(host).request({
@@ -179,9 +190,9 @@ export class RegistryClient {
     request: RegistryRequest,
     run: (signal: AbortSignal, asked: (host: string) => void) => Promise<T>,
   ): Promise<T> {
-    const { clock, name } = this.options;
+    const { clock } = this.options;
     const { timeoutMs = defaultTimeoutMs, signal, background = false } = request;
-    if (this.closed) throw new MeshError('INMESH_CLOSED', `${name}: the registry is closed`);
+    if (this.closed) throw this.closedError();
     signal?.throwIfAborted();
     const controller = new AbortController();
     const late = () => controller.abort(new Error(`no answer within ${timeoutMs} ms`));
@@ -214,6 +225,10 @@ export class RegistryClient {
     } finally {
       end();
     }
+  }
+
+  private closedError(): MeshError {
+    return new MeshError('INMESH_CLOSED', `${this.options.name}: the registry is closed`);
   }
 
   private named(error: unknown, { method, path }: RegistryRequest): Error {

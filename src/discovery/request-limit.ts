@@ -6,7 +6,8 @@
 /** Lets a few pieces of work run at a time. */
 export class RequestLimit {
   private free: number;
-  private readonly waiting: (() => void)[] = [];
+  /** In their order. */
+  private readonly waiting = new Set<() => void>();
 
   constructor(atOnce: number) {
     this.free = atOnce;
@@ -15,18 +16,36 @@ export class RequestLimit {
   /**
    * Runs `work` when it is its turn. What waits is bounded by who asks.
    *
-   * @throws the reason of `signal` when that is aborted before its turn; whatever `work` throws.
+   * @throws the reason of `signal` as soon as that is aborted before its turn; whatever `work` throws.
    */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
     if (this.free > 0) this.free--;
-    else await new Promise<void>((turn) => this.waiting.push(turn));
+    else await this.turn(signal);
     try {
+      // It may have been aborted between its turn and now.
       signal.throwIfAborted();
       return await work();
     } finally {
-      const next = this.waiting.shift();
+      const [next] = this.waiting;
       if (next === undefined) this.free++;
       else next();
     }
+  }
+
+  private turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.waiting.delete(turn);
+        reject(signal.reason);
+      };
+      const turn = () => {
+        this.waiting.delete(turn);
+        signal.removeEventListener('abort', abort);
+        resolve();
+      };
+      this.waiting.add(turn);
+      signal.addEventListener('abort', abort, { once: true });
+    });
   }
 }

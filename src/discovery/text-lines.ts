@@ -7,6 +7,7 @@ export class TextLines {
   private readonly maxBytes: number;
   private rest: Buffer[] = [];
   private restBytes = 0;
+  private hasFailed = false;
 
   /** @param maxBytes a longer line is an error. */
   constructor(maxBytes: number) {
@@ -16,6 +17,11 @@ export class TextLines {
   /** Whether the stream stopped within a line. */
   get isCut(): boolean {
     return this.restBytes > 0;
+  }
+
+  /** Whether there was a line that is too long. */
+  get isTooLong(): boolean {
+    return this.hasFailed;
   }
 
   /**
@@ -39,7 +45,10 @@ export class TextLines {
   private keep(part: Buffer): void {
     if (part.length === 0) return;
     this.restBytes += part.length;
-    if (this.restBytes > this.maxBytes) throw new Error(`a line has more than ${this.maxBytes} bytes`);
+    if (this.restBytes > this.maxBytes) {
+      this.hasFailed = true;
+      throw new Error(`a line has more than ${this.maxBytes} bytes`);
+    }
     this.rest.push(part);
   }
 }

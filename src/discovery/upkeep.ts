@@ -21,6 +21,8 @@ export interface UpkeepOptions {
 export class Upkeep {
   private readonly options: UpkeepOptions;
   private timer: Timer | undefined;
+  /** The instant of the next run. */
+  private dueAt = 0;
   private running: Promise<void> | undefined;
   /** Another run was asked for while one was under way. */
   private isDue = false;
@@ -46,6 +48,12 @@ export class Upkeep {
     if (this.timer !== undefined) this.options.clock.clearTimer(this.timer);
     this.isDue = false;
     this.running = this.run();
+  }
+
+  /** The next run begins within this, in ms; after one that is under way, at once. */
+  within(delayMs: number): void {
+    if (this.running !== undefined) this.isDue = true;
+    else if (this.timer !== undefined && this.options.clock.now() + delayMs < this.dueAt) this.runAfter(delayMs);
   }
 
   /** No further run begins. Resolves when none is under way. */
@@ -74,6 +82,9 @@ export class Upkeep {
 
   private runAfter(delayMs: number): void {
     if (this.ended) return;
-    this.timer = this.options.clock.setBackgroundTimer(() => this.now(), delayMs);
+    const { clock } = this.options;
+    if (this.timer !== undefined) clock.clearTimer(this.timer);
+    this.dueAt = clock.now() + delayMs;
+    this.timer = clock.setBackgroundTimer(() => this.now(), delayMs);
   }
 }

@@ -53,11 +53,43 @@ describe.skipIf(!hasServer('consul'))('a Consul that asks for tokens', () => {
   });
   afterAll(() => consul.dispose());
 
-  it('shows nothing to who has none', async () => {
+  it('denies everything to who has none, rather than that there is nothing', async () => {
     const recorder = new EndpointRecorder();
     open(`//${consul.host}`).watchEndpoints('web', recorder.sink);
+    await recorder.until('permission denied');
+    expect(recorder.told.join()).not.toContain('absent');
+    expect(recorder.told[0]).toContain(`consul://${consul.host}: service web: `);
+    const documents = new DocumentRecorder();
+    open(`//${consul.host}`).watchDocuments(documents.sink);
+    await documents.until(() => documents.told.length > 0);
+    expect(documents.told[0]).toContain('key inmesh/documents/: permission denied');
+  });
+
+  it('says that there is no such service to who may see it', async () => {
+    const recorder = new EndpointRecorder();
+    open(`//${consul.host}?token=${reader}`).watchEndpoints('nobody', recorder.sink);
     await recorder.until('absent');
     expect(recorder.told).toEqual(['absent']);
+  });
+
+  it('keeps what was told when the token loses its rights', async () => {
+    const rules = (text: string) => ({ Name: 'fickle', Rules: text });
+    const all =
+      'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" } key_prefix "" { policy = "read" }';
+    const { ID } = (await consul.send('PUT', '/v1/acl/policy', rules(all), asRoot)) as { ID: string };
+    const made = await consul.send('PUT', '/v1/acl/token', { Policies: [{ ID }] }, asRoot);
+    const registry = open(`//${consul.host}?wait=1s&token=${(made as { SecretID: string }).SecretID}`);
+    const [endpoints, documents] = [new EndpointRecorder(), new DocumentRecorder()];
+    await consul.send('PUT', '/v1/kv/inmesh/documents/mesh', 'services: []', asRoot);
+    registry.watchEndpoints('web', endpoints.sink);
+    registry.watchDocuments(documents.sink);
+    await endpoints.until('10.0.0.1:80');
+    await documents.until(() => documents.documents.length === 1);
+    await consul.send('PUT', `/v1/acl/policy/${ID}`, { ID, ...rules('key_prefix "zzz" { policy = "read" }') }, asRoot);
+    await endpoints.until('permission denied');
+    await documents.until(() => documents.told.some((text) => text.includes('permission denied')));
+    expect([...endpoints.told, ...documents.told].join()).not.toContain('absent');
+    await consul.send('DELETE', '/v1/kv/inmesh/documents/mesh', undefined, asRoot);
   });
 
   it('shows what is there to who may see it', async () => {

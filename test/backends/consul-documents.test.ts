@@ -31,11 +31,11 @@ describe.skipIf(!hasServer('consul'))('documents of a real Consul', () => {
   });
 
   /** Each with a prefix of its own, of two parts. */
-  function open(service?: string, samePrefix = false): ConsulRegistry {
+  function open(service?: string, samePrefix = false, random = systemRandom): ConsulRegistry {
     if (!samePrefix) prefix = `mesh/p${++prefixes}`;
     const times = { backoffMs: 10, maxBackoffMs: 50 };
     const address = `//${proxy.host}/${prefix}`;
-    const registry = new ConsulRegistry({ address, clock: systemClock, random: systemRandom, service, ...times });
+    const registry = new ConsulRegistry({ address, clock: systemClock, random, service, ...times });
     opened.push(registry);
     return registry;
   }
@@ -104,18 +104,32 @@ describe.skipIf(!hasServer('consul'))('documents of a real Consul', () => {
     expect(await reports()).toEqual([]);
   });
 
+  it('come with the verdict of each mesh of a process', async () => {
+    const meshes = [open('shop'), open('shop', true)];
+    await put('a', 'good');
+    const watched = meshes.map((registry) => {
+      const recorder = new DocumentRecorder();
+      registry.watchDocuments(recorder.sink);
+      return recorder.until(() => recorder.documents.length === 1);
+    });
+    await Promise.all(watched);
+    await expect.poll(reports).toHaveLength(2);
+    await meshes[0]?.close();
+    expect(await reports()).toHaveLength(1);
+  });
+
   it('do not suffer from reports that cannot be written, which is told once', async () => {
     const told: { registry: string; error: Error }[] = [];
     const listen = (message: unknown) => void told.push(message as (typeof told)[number]);
     events.registryError.subscribe(listen);
     try {
       const recorder = new DocumentRecorder();
-      const registry = open('shop');
+      const registry = open('shop', false, { next: () => 0 });
       // The key of the report is held by somebody else.
       const session = (await consul.send('PUT', '/v1/session/create', { Checks: [], LockDelay: '0s' })) as {
         ID: string;
       };
-      const key = `${prefix}/watchers/shop/${hostname()}-${process.pid}`;
+      const key = `${prefix}/watchers/shop/${hostname()}-${process.pid}-0000`;
       await consul.send('PUT', `/v1/kv/${key}?acquire=${session.ID}`, 'x');
       await put('a', '1');
       registry.watchDocuments(recorder.sink);
@@ -199,7 +213,8 @@ describe.skipIf(!hasServer('consul'))('documents of a real Consul', () => {
       });
       expect(await compile([document as never])).toMatchObject({ ok: true });
       const problem = `consul://${proxy.host}/${prefix}: config entries: service-resolver reviews: Failover: not supported`;
-      expect(problems).toEqual([problem]);
+      // Somebody has given a prefix.
+      expect(problems).toEqual([expect.stringContaining(`no key below ${prefix}/documents/`), problem]);
 
       // A key takes their place, and they come back when it goes.
       await put('mesh', 'services: []');

@@ -180,10 +180,34 @@ describe.skipIf(!hasServer('consul'))('what is registered at a real Consul', () 
       'unix:/run/web.sock is a socket',
     ],
     [endpoint(80, { weight: 0 }), 'INMESH_OPTION', 'weight of 10.0.0.1:80 is 0'],
+    [endpoint(80, { labels: { 'inmesh-state': 'draining' } }), 'INMESH_OPTION', 'label inmesh-state'],
+    [endpoint(80, { labels: { 'inmesh-locality': 'x' } }), 'INMESH_OPTION', 'label inmesh-locality'],
     [endpoint(80, { labels: { 'a/b': 'c' } }), 'INMESH_REGISTRY', 'instance web-10.0.0.1-80: refused, status 400'],
   ])('cannot be %j', async (given, code, message) => {
     const registering = open().register('web', given);
     await expect(registering).rejects.toMatchObject({ code });
     await expect(registering).rejects.toThrow(message);
+  });
+
+  it.each<[string, object | undefined, string]>([
+    ['web', { path: '/', interval: '5s' }, 'health has no field interval; allowed: path, intervalMs, timeoutMs'],
+    ['web', { path: '/', intervalMs: -5 }, 'health.intervalMs is -5; allowed: more than 0'],
+    ['web', { path: '/', timeoutMs: '5s' }, 'health.timeoutMs is 5s'],
+    ['web', {}, 'health.path is no text'],
+    ['a/../b', undefined, 'segments that are empty, "." or ".."'],
+    ['a//b', undefined, 'segments that are empty'],
+    ['', undefined, 'segments that are empty'],
+  ])('cannot be %j with the health check %j', async (service, health, message) => {
+    const registering = open().register(service, endpoint(80), health as never);
+    await expect(registering).rejects.toMatchObject({ code: 'INMESH_OPTION' });
+    await expect(registering).rejects.toThrow(message);
+  });
+
+  it('is checked as often as by default where undefined is given', async () => {
+    const registry = open(consul.host);
+    const health = { path: '/', intervalMs: undefined, timeoutMs: undefined } as never;
+    const registration = await registry.register('a/b', endpoint(80), health);
+    await registration.deregister();
+    expect(await consul.send('GET', '/v1/agent/services')).not.toHaveProperty('a/b-10.0.0.1-80');
   });
 });

@@ -108,6 +108,24 @@ describe.skipIf(!hasServer('consul'))('the store of a real Consul', () => {
     await expect(store.write(name, 'x', undefined)).rejects.toMatchObject({ code: 'INMESH_OPTION' });
   });
 
+  it('changes a document of nearly the size that Consul holds', async () => {
+    const text = 'x'.repeat(380 * 1024);
+    const first = await store.write('mesh', text, undefined);
+    const second = await store.write('mesh', `${text}2`, first);
+    await store.write('mesh', undefined, second);
+    expect((await store.history('mesh')).map((former) => former.text.length)).toEqual([text.length + 1, text.length]);
+  });
+
+  it('passes over what a writer kept whose change failed', async () => {
+    const first = await store.write('mesh', 'one', undefined);
+    // Kept, and refused because it is too long for a transaction.
+    await expect(store.write('mesh', 'x'.repeat(450_000), first)).rejects.toMatchObject({ code: 'INMESH_REGISTRY' });
+    expect(await consul.send('GET', `/v1/kv/${key(`history/mesh/${first}`)}`)).toHaveLength(1);
+    expect(await store.history('mesh')).toEqual([]);
+    await store.write('mesh', 'two', first);
+    expect(await store.history('mesh')).toMatchObject([{ text: 'one', version: first }]);
+  });
+
   it('says what Consul says of a text that is too long', async () => {
     const writing = store.write('mesh', 'x'.repeat(600_000), undefined);
     await expect(writing).rejects.toMatchObject({ code: 'INMESH_REGISTRY' });

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { makeEndpoint } from '../../src/core/endpoint.ts';
@@ -99,6 +102,26 @@ describe.skipIf(!hasServer('etcd'))('a real etcd that asks who it is', () => {
     await recorder.until('10.0.0.1:80,10.0.0.2:80');
     await registration.deregister();
     await recorder.until('10.0.0.2:80');
+  });
+
+  it('lets no process exit in the middle of a registration, though a watch asked for the token first', async () => {
+    const source = (name: string) => fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url));
+    const script = `
+      import { EtcdRegistry } from '${source('discovery/etcd-registry')}';
+      import { makeEndpoint } from '${source('core/endpoint')}';
+      import { systemClock } from '${source('core/clock')}';
+      import { systemRandom } from '${source('core/random')}';
+      const address = '//web:${secret}@${etcd.hosts[0]}';
+      const registry = new EtcdRegistry({ address, clock: systemClock, random: systemRandom });
+      registry.watchEndpoints('reviews', { set() {}, absent() {}, failed() {} });
+      await null;
+      const endpoint = makeEndpoint({ host: '10.0.0.1', port: 80 });
+      const registration = await registry.register('reviews', endpoint);
+      await registration.deregister();
+      console.log('done');
+    `;
+    const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+    expect((await run).stdout).toBe('done\n');
   });
 
   it('refuses a wrong password, which no message names', async () => {

@@ -38,9 +38,9 @@ describe.skipIf(!hasServer('etcd'))('registration in a real etcd', { timeout: 60
     await proxy.dispose();
   });
 
-  async function open(): Promise<void> {
+  async function open(clock = systemClock): Promise<void> {
     proxy = await startFaultProxy(etcd.hosts[0] as string);
-    registry = new EtcdRegistry({ address: `//${proxy.host}`, clock: systemClock, random: systemRandom });
+    registry = new EtcdRegistry({ address: `//${proxy.host}`, clock, random: systemRandom });
   }
 
   function held(): Promise<Readonly<Record<string, string>>> {
@@ -94,6 +94,21 @@ describe.skipIf(!hasServer('etcd'))('registration in a real etcd', { timeout: 60
     expect(await held()).toEqual({});
   });
 
+  it('puts its key again that was deleted, and leaves the one of another process until that ends', async () => {
+    await open();
+    const registration = await registry.register('reviews', endpoint);
+    const another = new EtcdRegistry({ address: `//${proxy.host}`, clock: systemClock, random: systemRandom });
+    const other = await another.register('reviews', makeEndpoint({ host: '10.0.0.1', port: 80, weight: 7 }));
+    expect((await held())[key]).toContain('"weight":7');
+    await other.deregister();
+    expect(await held()).toEqual({});
+    await vi.waitUntil(async () => Object.keys(await held()).length === 1, { timeout: 10_000, interval: 50 });
+    expect(await held()).toEqual({ [key]: text });
+    await registration.deregister();
+    expect([await held(), await leases()]).toEqual([{}, []]);
+    await another.close();
+  });
+
   it('goes on through an outage in which etcd loses its data, and tells of it once', async () => {
     await open();
     const errors: unknown[] = [];
@@ -111,6 +126,26 @@ describe.skipIf(!hasServer('etcd'))('registration in a real etcd', { timeout: 60
     expect(errors[0]).toMatchObject({ registry: registry.name, service: 'reviews' });
     await registration.deregister();
     expect(await held()).toEqual({});
+  });
+
+  it('registers again as soon as its watches see that etcd is back, before the next renewal', async () => {
+    const renewMs = 10_000 / 3;
+    // A renewal in its turn would come too late for this test.
+    await open({
+      ...systemClock,
+      setBackgroundTimer: (callback, delayMs) =>
+        systemClock.setBackgroundTimer(callback, delayMs === renewMs ? 100 * renewMs : delayMs),
+    });
+    const recorder = new EndpointRecorder();
+    registry.watchEndpoints('reviews', recorder.sink);
+    await recorder.until('absent');
+    const registration = await registry.register('reviews', endpoint);
+    await recorder.until('10.0.0.1:80');
+    await etcd.processes[0]?.kill();
+    await rm(data, { recursive: true });
+    await etcd.processes[0]?.start();
+    await vi.waitUntil(async () => Object.keys(await held()).length === 1, { timeout: 10_000, interval: 50 });
+    await registration.deregister();
   });
 
   it('rejects when etcd does not answer: at the beginning and at the end', async () => {

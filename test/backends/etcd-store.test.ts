@@ -3,7 +3,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { isMeshError } from '../../src/core/errors.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
-import { processName } from '../../src/discovery/kept-text.ts';
+import { formerText, processName } from '../../src/discovery/kept-text.ts';
 import type { DocumentStore, RawDocument, Sink, Verdict } from '../../src/discovery/registry.ts';
 import { etcdKeys } from './etcd-keys.ts';
 import { type EtcdCluster, startEtcd } from './etcd-server.ts';
@@ -117,6 +117,34 @@ describe.skipIf(!hasServer('etcd'))('documents in a real etcd', () => {
     expect(await store.list()).toMatchObject([{ text: `writer ${winners[0]}` }]);
     const losers = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
     expect(losers.every((error) => isMeshError(error, 'INMESH_CONFLICT'))).toBe(true);
+    expect(await store.history('mesh')).toMatchObject([{ text: 'a', version }]);
+  });
+
+  it('can be changed and deleted as long as they can be written', async () => {
+    const large = 'a: b\n'.repeat(240_000);
+    const version = await store.write('mesh', large, undefined);
+    const changed = await store.write('mesh', `${large}#`, version);
+    await store.write('mesh', undefined, changed);
+    expect((await store.history('mesh')).map(({ text }) => text.length)).toEqual([large.length + 1, large.length]);
+    const error = await store.write('mesh', 'a: b\n'.repeat(300_000), undefined).catch((caught) => caught);
+    expect(isMeshError(error, 'INMESH_OPTION')).toBe(true);
+    expect(error.message).toMatch(/^document "mesh" has \d+ bytes as JSON text; allowed: 1500000/);
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('have no history of what is in force, though it was kept for a write that failed', async () => {
+    const version = await store.write('mesh', 'a', undefined);
+    const kept = {
+      [`${prefix}/history/mesh/${version}`]: formerText({
+        name: 'mesh',
+        version: version as string,
+        text: 'a',
+        replacedAt: 1,
+      }),
+    };
+    await etcdKeys(etcd).write(kept);
+    expect(await store.history('mesh')).toEqual([]);
+    await store.write('mesh', 'b', version);
     expect(await store.history('mesh')).toMatchObject([{ text: 'a', version }]);
   });
 

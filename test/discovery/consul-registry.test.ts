@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { isMeshError } from '../../src/core/errors.ts';
+import { events } from '../../src/core/events.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { nextIndex } from '../../src/discovery/consul-poll.ts';
 import { ConsulRegistry } from '../../src/discovery/consul-registry.ts';
@@ -196,12 +199,14 @@ describe('ConsulRegistry', () => {
   it('tells apart a service that is unknown and one of which no instance is well', async () => {
     const { fake, registry, recorder } = await start(({ path, query }, turn) => {
       if (path === '/v1/catalog/service/web') return { index: 1, body: turn === 2 ? [] : [{}, {}] };
-      return turn <= 5 ? { index: turn, body: query.has('index') && turn === 5 ? [one] : [] } : undefined;
+      if (path === '/v1/config/service-defaults/web') return { status: 404, index: 1, body: '' };
+      return turn <= 6 ? { index: turn, body: query.has('index') && turn === 6 ? [one] : [] } : undefined;
     });
     registry.watchEndpoints('web', recorder.sink);
-    await fake.came(6);
+    await fake.came(7);
     expect(fake.requests.map(({ path }) => path.split('/')[2])).toEqual([
-      ...['health', 'catalog', 'health', 'catalog', 'health', 'health'],
+      // Before it is said to be unknown, that it may be read is asked for once more.
+      ...['health', 'catalog', 'config', 'health', 'catalog', 'health', 'health'],
     ]);
     expect(recorder.told).toEqual(['absent', '', '10.0.0.1:80']);
   });
@@ -222,14 +227,100 @@ describe('ConsulRegistry', () => {
     expect(recorder.changes[0]).toMatchObject({ full: [{ weight: 2 }] });
   });
 
-  it('lets go of a waiting query when the watch is closed, and tells nothing', async () => {
-    const { fake, registry, recorder } = await start((_, turn) => (turn === 1 ? { index: 1, body: [one] } : undefined));
+  it('lets a waiting query end by itself when the watch is closed, and tells nothing', async () => {
+    let answer: (found: FakeAnswer) => void = () => {};
+    const waiting = new Promise<FakeAnswer>((resolve) => (answer = resolve));
+    const { fake, registry, recorder } = await start((_, turn) => (turn === 1 ? { index: 1, body: [one] } : waiting));
     const watch = registry.watchEndpoints('web', recorder.sink);
     await fake.came(2);
     watch.close();
     watch.close();
+    let isGone = false;
+    void fake.requests[1]?.gone.then(() => (isGone = true));
+    // Another question is answered meanwhile.
+    await registry.store.list().catch(() => {});
+    registry.watchEndpoints('other', new EndpointRecorder().sink);
+    await fake.came(4);
+    expect(isGone).toBe(false);
+    answer({ index: 2, body: [two] });
     await fake.requests[1]?.gone;
     expect(recorder.told).toEqual(['10.0.0.1:80']);
+  });
+
+  it('ends the queries of watches that were closed when it is closed itself', async () => {
+    const { fake, registry, recorder } = await start((_, turn) => (turn === 1 ? { index: 1, body: [one] } : undefined));
+    const watch = registry.watchEndpoints('web', recorder.sink);
+    await fake.came(2);
+    watch.close();
+    await registry.close();
+    await fake.requests[1]?.gone;
+    expect(recorder.told).toEqual(['10.0.0.1:80']);
+  });
+
+  it('never has more than 20 connections, however many watches come and go', async () => {
+    const open = new Set<FakeRequest>();
+    let most = 0;
+    const { fake, registry } = await start((request) => {
+      open.add(request);
+      most = Math.max(most, open.size);
+      void request.gone.then(() => open.delete(request));
+      return request.query.has('index') ? undefined : { index: 1, body: [one] };
+    });
+    for (const round of ['a', 'b', 'c']) {
+      const watches = Array.from({ length: 30 }, (_, at) =>
+        registry.watchEndpoints(`${round}${at}`, new EndpointRecorder().sink),
+      );
+      const asked = (path: string) => fake.requests.some((request) => request.path === `/v1/health/service/${path}`);
+      for (let count = 1; !asked(`${round}29`); count++) await fake.came(count);
+      for (const watch of watches) watch.close();
+    }
+    expect(most).toBeGreaterThanOrEqual(16);
+    expect(most).toBeLessThanOrEqual(20);
+  });
+
+  it.each<[string, FakeAnswer]>([
+    ['the server refuses its defaults', { status: 403, body: 'Permission denied' }],
+    ['the answer says so', undefined],
+  ])('tells that a service may not be seen, rather than that there is none, when %s', async (_, refusal) => {
+    const { registry, recorder } = await start(({ path, query }) => {
+      if (path.startsWith('/v1/config/')) return refusal;
+      return query.has('index') ? undefined : { index: 1, body: [], isFiltered: refusal === undefined };
+    });
+    registry.watchEndpoints('web', recorder.sink);
+    await recorder.until('permission denied');
+    expect(recorder.told.join()).not.toContain('absent');
+    expect(recorder.told[0]).toContain(`${registry.name}: service web: permission denied`);
+  });
+
+  it('takes the instances that may be seen, and says that there are others', async () => {
+    const { fake, registry, recorder } = await start((_, turn) =>
+      turn < 3 ? { index: turn, body: [one], isFiltered: true } : undefined,
+    );
+    registry.watchEndpoints('web', recorder.sink);
+    await fake.came(3);
+    expect(recorder.told).toEqual(['10.0.0.1:80', expect.stringContaining('permission denied for some')]);
+  });
+
+  it('does not ask whether a host with a dot may be read, which is no service of Consul', async () => {
+    const { registry, recorder } = await start(({ path, query }) => {
+      if (path.startsWith('/v1/config/')) return { status: 403 };
+      return query.has('index') ? undefined : { index: 1, body: [] };
+    });
+    registry.watchEndpoints('api.example.com', recorder.sink);
+    await recorder.until('absent');
+    expect(recorder.told).toEqual(['absent']);
+  });
+
+  it('says what may be the reason when connections are closed at once', async () => {
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = `//127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const registry = new ConsulRegistry({ address, clock: systemClock, random: systemRandom });
+    cleanups.push(
+      async () => server.close(),
+      () => registry.close(),
+    );
+    await expect(registry.store.list()).rejects.toThrow('limits.http_max_conns_per_client');
   });
 
   it('tells nothing when it is closed in the middle of a reply', async () => {
@@ -353,6 +444,43 @@ describe('documents of ConsulRegistry', () => {
     expect(recorder.told[0]).toContain('key inmesh/documents/: ');
   });
 
+  it.each<[string, FakeAnswer, FakeAnswer]>([
+    ['the server refuses the folder', { status: 404, index: 1 }, { status: 403, body: 'Permission denied' }],
+    ['some are left out', { index: 1, body: [key('a', 'x')], isFiltered: true }, undefined],
+  ])('are not taken for absent, nor for all, when %s', async (_, list, folder) => {
+    const { registry } = await start(({ query }) =>
+      query.has('index') ? undefined : query.has('recurse') ? list : folder,
+    );
+    const recorder = new DocumentRecorder();
+    registry.watchDocuments(recorder.sink);
+    await recorder.until(() => recorder.told.length > 0);
+    expect(recorder.told[0]).toContain(`${registry.name}: key inmesh/documents/: permission denied`);
+    expect(recorder.documents).toEqual([]);
+  });
+
+  it.each([
+    ['/blue', ['documents: no key below blue/documents/']],
+    ['', []],
+  ])('are told to be missing once where the prefix %j is given', async (prefix, expected) => {
+    const { fake, registry } = await start(({ path, query }, turn) => {
+      if (path.startsWith('/v1/kv/')) return turn < 12 ? { status: 404, index: turn } : undefined;
+      return query.has('index') ? undefined : { index: 6, body: [] };
+    }, prefix);
+    const told: string[] = [];
+    const listen = (message: unknown) => void told.push((message as { error: Error }).error.message);
+    events.registryError.subscribe(listen);
+    try {
+      const recorder = new DocumentRecorder();
+      registry.watchDocuments(recorder.sink);
+      await recorder.until(() => recorder.told.length > 0);
+      await fake.came(12);
+      expect(recorder.told).toEqual(['absent']);
+      expect(told).toEqual(expected.map((text) => `${registry.name}: ${text}`));
+    } finally {
+      events.registryError.unsubscribe(listen);
+    }
+  });
+
   it('are absent when there is neither a key nor an entry, once all kinds have answered', async () => {
     const { fake, registry } = await start(({ path, query }) => {
       if (query.has('index')) return undefined;
@@ -387,14 +515,40 @@ describe('the store of ConsulRegistry', () => {
     ['Permission denied', 409, 'not written: Permission denied'],
     ['{"Errors":[{"What":"one"},{"What":"two"}]}', 409, 'not written: one; two'],
   ])('says what came in place of a result: %s', async (body, status, message) => {
-    const { registry } = await start(({ path }) => (path === '/v1/txn' ? { status, body } : { status: 404 }));
+    const { registry } = await start(({ path }) => (path === '/v1/txn' ? { status, body } : { status: 404, index: 1 }));
     const writing = registry.store.write('mesh', 'text', undefined);
     await expect(writing).rejects.toMatchObject({ code: 'INMESH_REGISTRY' });
     await expect(writing).rejects.toThrow(`key inmesh/documents/mesh: ${message}`);
   });
 
+  it('does not take the 404 of another server for that there is nothing', async () => {
+    const { fake, registry } = await start(() => ({ status: 404, body: 'not found' }));
+    const { store } = registry;
+    const asks = [
+      () => store.list(),
+      () => store.history('mesh'),
+      () => store.reports?.(),
+      () => store.write('a', 'b', undefined),
+    ];
+    for (const ask of asks) {
+      await expect(ask()).rejects.toThrow('status 404 without X-Consul-Index; is this a Consul?');
+    }
+    expect(fake.requests.map(({ method }) => method)).not.toContain('PUT');
+  });
+
+  it('refuses a text that could never be kept for a rollback, and names the limit', async () => {
+    const { fake, registry } = await start(() => ({ status: 404, index: 1 }));
+    // Twice as long as JSON.
+    const writing = registry.store.write('mesh', '"'.repeat(300_000), undefined);
+    await expect(writing).rejects.toMatchObject({ code: 'INMESH_REGISTRY' });
+    await expect(writing).rejects.toThrow(
+      /key inmesh\/documents\/mesh: not written: .* 524288 \(limits.kv_max_value_size\)/,
+    );
+    expect(fake.requests.map(({ method }) => method)).toEqual(['GET']);
+  });
+
   it('is asked for the leader, with the data centre', async () => {
-    const { fake, registry } = await start(() => ({ status: 404 }), '/blue/mesh?dc=dc2&near=_agent');
+    const { fake, registry } = await start(() => ({ status: 404, index: 1 }), '/blue/mesh?dc=dc2&near=_agent');
     expect(await registry.store.list()).toEqual([]);
     expect(fake.requests.map(({ path, query }) => [path, Object.fromEntries(query)])).toEqual([
       ['/v1/kv/blue/mesh/documents/', { recurse: '', dc: 'dc2' }],

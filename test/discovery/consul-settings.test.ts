@@ -13,8 +13,9 @@ describe('consulSettings', () => {
       root: 'consul://consul.internal:8500',
       hosts: ['consul.internal:8500'],
       prefix: 'inmesh',
+      isPrefixGiven: false,
       tls: undefined,
-      waitMs: 300_000,
+      waitMs: 30_000,
       passing: true,
       scope: {},
       agentScope: {},
@@ -26,21 +27,29 @@ describe('consulSettings', () => {
   it('reads every parameter', () => {
     const query =
       'tls=true&ca=/ca.pem&cert=/c.pem&key=/k.pem&serverName=server.dc1.consul&dc=dc2&ns=team&partition=p&near=_agent' +
-      '&consistent=true&passing=false&tag=v1&filter=Service.Meta.a+%3D%3D+b&wait=30s&token=secret';
+      '&consistent=true&passing=false&tag=v1&filter=Service.Meta.a+%3D%3D+b&wait=20s&token=secret';
     const settings = consulSettings(`//a:1,b/mesh/blue?${query}`, {});
     expect(settings).toMatchObject({
-      name: 'consul://a:1,b:8500/mesh/blue',
+      name: 'consul://a:1,b:8500/mesh/blue?dc=dc2&ns=team&partition=p&tag=v1&filter=Service.Meta.a+%3D%3D+b&passing=false',
       root: 'consul://a:1,b:8500',
       hosts: ['a:1', 'b:8500'],
       prefix: 'mesh/blue',
+      isPrefixGiven: true,
       tls: { ca: '/ca.pem', cert: '/c.pem', key: '/k.pem', serverName: 'server.dc1.consul' },
-      waitMs: 30_000,
+      waitMs: 20_000,
       passing: false,
       scope: { dc: 'dc2', ns: 'team', partition: 'p' },
       agentScope: { ns: 'team', partition: 'p' },
       freshness: { consistent: '' },
       selection: { near: '_agent', tag: 'v1', filter: 'Service.Meta.a == b' },
     });
+  });
+
+  it('has a name of its own for each part of a registry that is read, and none for how it is read', () => {
+    const name = (query: string) => consulSettings(`//a${query}`, {}).name;
+    const parts = ['', '?dc=dc1', '?dc=dc2', '?ns=x', '?partition=x', '?tag=x', '?filter=x', '?passing=false'];
+    expect(new Set(parts.map(name)).size).toBe(parts.length);
+    expect(name('?token=secret&near=_agent&stale=false&wait=9s&passing=true')).toBe('consul://a:8500');
   });
 
   it('asks the leader with stale=false', () => {
@@ -52,6 +61,9 @@ describe('consulSettings', () => {
     ['', 'not an address of consul://'],
     ['//user:secret@a', 'a user has no meaning; allowed: parameter token'],
     ['//a?tokn=secret', 'unknown parameter tokn; allowed: token, tokenFile'],
+    ['//a?secret', 'consul: unknown parameter; allowed: token, tokenFile'],
+    ['//a?secret==', 'consul: unknown parameter; allowed: token'],
+    ['//a?token=x&my-secret=y', 'consul: unknown parameter; allowed: token'],
     ['//a?token=secret&tokenFile=/x', 'both token and tokenFile are given'],
     ['//a?token=', 'parameter token is empty'],
     ['//a?tokenFile=', 'parameter tokenFile is empty'],

@@ -103,7 +103,7 @@ registryContract('DnsRegistry of service records', async () => {
       client.srv = addresses.map((text, index) => {
         const [address = '', weight = '1'] = text.split('*');
         const [host = '', port] = address.split(':');
-        client.targets.set(`n${index}`, [{ address: host, ttl: 60 }]);
+        client.targets.set(`n${index}`, [{ address: host, ttl: 1 }]);
         return { name: `n${index}`, port: Number(port), priority: 1, weight: Number(weight) };
       });
     },
@@ -263,7 +263,7 @@ describe('DnsRegistry', () => {
     for (const server of ['127.0.0.1:5353', '127.0.0.1', '[::1]:53', '[::1]']) {
       expect(new DnsRegistry({ ...parts, server }).name).toBe(`dns://${server}`);
     }
-    expect(() => new DnsRegistry({ ...parts, server: 'dns.example:53' })).toThrow('DNS server dns.example:53');
+    expect(() => new DnsRegistry({ ...parts, server: 'dns.example:53' })).toThrow('dns: the server is no IP address');
   });
 });
 
@@ -277,7 +277,7 @@ describe('DnsRegistry with service records', () => {
   async function endpointsOf(
     srv: readonly ServiceRecord[] | string,
     targets: Readonly<Record<string, readonly string[] | string>>,
-  ): Promise<readonly string[] | string> {
+  ): Promise<readonly (readonly string[] | string)[] | string> {
     const [client, clock] = [new FakeDns(), new VirtualClock()];
     client.a = 'ENOTFOUND';
     client.srv = srv;
@@ -303,8 +303,7 @@ describe('DnsRegistry with service records', () => {
     });
     await clock.advance(0);
     await registry.close();
-    expect(told).toHaveLength(1);
-    return told[0] as readonly string[] | string;
+    return told.length === 1 ? (told[0] as readonly string[] | string) : told;
   }
 
   it('gives each address of a target the port and weight of its record', async () => {
@@ -354,7 +353,8 @@ describe('DnsRegistry with service records', () => {
 
   it('leaves out a target that does not resolve, and fails when that is all of them', async () => {
     expect(await endpointsOf([record('a'), record('b')], { a: 'ESERVFAIL', b: ['10.0.0.2'] })).toEqual([
-      '10.0.0.2:8080*1',
+      ['10.0.0.2:8080*1'],
+      '_http._tcp.reviews cannot be resolved in part: query ESERVFAIL',
     ]);
     expect(await endpointsOf([record('a'), record('b')], { a: 'ESERVFAIL' })).toBe(
       '_http._tcp.reviews cannot be resolved: query ESERVFAIL',
@@ -396,6 +396,53 @@ describe('DnsRegistry with service records', () => {
     expect(await told).toBe(200);
     expect(client.names).toHaveLength(101);
     expect(most).toBeLessThanOrEqual(16);
+  });
+
+  it('keeps the addresses of targets that no server can tell of, and says so once', async () => {
+    const answers = { first: [{ address: '10.0.0.1', ttl: 1 }], standby: [{ address: '10.0.0.2', ttl: 1 }] };
+    const { client, clock, told } = setup('_http._tcp.reviews', (fake) => {
+      fake.srv = [record('first'), record('standby', { priority: 2 })];
+      for (const [name, records] of Object.entries(answers)) fake.targets.set(name, records);
+    });
+    await clock.advance(0);
+    client.targets.set('first', 'ESERVFAIL');
+    await clock.advance(20_000);
+    const all = '10.0.0.1:8080,10.0.0.2:8080';
+    expect(told).toEqual([all, '_http._tcp.reviews cannot be resolved in part: query ESERVFAIL']);
+    for (const name of Object.keys(answers)) client.targets.set(name, 'ETIMEOUT');
+    await clock.advance(20_000);
+    expect(told).toHaveLength(2);
+    client.targets.set('first', answers.first);
+    client.targets.set('standby', 'ENOTFOUND');
+    await clock.advance(5_000);
+    expect(told.slice(2)).toEqual(['10.0.0.1:8080']);
+    // It was well in between.
+    client.targets.set('first', 'ESERVFAIL');
+    await clock.advance(5_000);
+    expect(told.slice(3)).toEqual([expect.stringContaining('in part')]);
+  });
+
+  it('asks for a target again when its addresses have expired, and not before', async () => {
+    const { client, clock } = setup('_http._tcp.reviews', (fake) => {
+      fake.srv = [record('short'), record('long'), record('none')];
+      fake.targets.set('short', [{ address: '10.0.0.1', ttl: 0 }]);
+      fake.targets.set('long', [{ address: '10.0.0.2', ttl: 12 }]);
+    });
+    const asked = async (advanceMs: number) => {
+      client.names.length = 0;
+      await clock.advance(advanceMs);
+      return client.names.join();
+    };
+    const service = 'SRV _http._tcp.reviews';
+    await clock.advance(0);
+    expect(await asked(5_000)).toBe(`${service},short,none`);
+    expect(await asked(5_000)).toBe(`${service},short,none`);
+    expect(await asked(5_000)).toBe(`${service},short,long,none`);
+    // A target that comes back is a new one.
+    client.srv = [record('short')];
+    await clock.advance(5_000);
+    client.srv = [record('short'), record('long')];
+    expect(await asked(5_000)).toBe(`${service},short,long`);
   });
 
   it('asks again after 5 s, because nothing says how long service records count', async () => {

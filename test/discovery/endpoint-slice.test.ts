@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { type Endpoint, endpointKey } from '../../src/core/endpoint.ts';
 import { type PortChoice, readSlice, type Slice } from '../../src/discovery/endpoint-slice.ts';
 import { EndpointSlices } from '../../src/discovery/endpoint-slices.ts';
+import { LoopTurns } from '../../src/discovery/loop-turns.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { endingAt, makeSlice, readyAt, type SliceRequest } from '../backends/kubernetes/objects-of-tests.ts';
 
 const http: PortChoice = { name: 'http', number: undefined };
@@ -202,6 +204,70 @@ describe('EndpointSlices', () => {
     expect(slices.change('a', read({ endpoints: [readyAt('10.0.0.1')] }))).toMatchObject({
       put: [{ state: 'serving' }],
     });
+  });
+
+  it('takes all slices in place of the former ones, in turns of the loop', async () => {
+    const slices = new EndpointSlices();
+    slices.change('gone', read({ endpoints: [readyAt('10.9.9.9')] }));
+    // Each look at this clock is 1 ms later than the last.
+    const clock = Object.assign(new VirtualClock(), { now: () => ++lookedAt });
+    let lookedAt = 0;
+    let turns = 0;
+    const counted = new (class extends LoopTurns {
+      override async turn(): Promise<void> {
+        turns++;
+        await super.turn();
+      }
+    })(clock);
+    const all = Array.from(
+      { length: 20 },
+      (_, at) => [`s${at}`, read({ endpoints: [readyAt(`10.0.0.${at}`)] })] as const,
+    );
+    await slices.replace(new Map(all), counted);
+    expect(slices.endpoints().map(({ host }) => host)).toEqual(all.map((_, at) => `10.0.0.${at}`));
+    expect(slices.size).toBe(20);
+    expect(turns).toBeGreaterThan(3);
+    expect(slices.change('s7', undefined)).toEqual({ put: [], removed: ['10.0.0.7:80'] });
+  });
+
+  it('touches only the endpoints of the slice that changes', () => {
+    const slices = new EndpointSlices();
+    let looks = 0;
+    const watched = (slice: Slice): Slice => ({
+      ...slice,
+      get endpoints() {
+        looks++;
+        return slice.endpoints;
+      },
+    });
+    for (let at = 0; at < 100; at++) slices.change(`s${at}`, watched(read({ endpoints: [readyAt(`10.0.0.${at}`)] })));
+    looks = 0;
+    slices.change('s50', read({ endpoints: [endingAt('10.0.0.50'), readyAt('10.0.1.50')] }));
+    expect(looks).toBeLessThan(10);
+  });
+
+  it('holds what the slices hold, put together anew', () => {
+    const host = fc.integer({ min: 1, max: 5 }).map((last) => `10.0.0.${last}`);
+    const endpoint = fc.tuple(host, fc.boolean()).map(([address, ready]) => (ready ? readyAt : endingAt)(address));
+    const slice = fc.option(fc.array(endpoint, { maxLength: 4 }), { nil: undefined });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), slice), { maxLength: 20 }), (steps) => {
+        const slices = new EndpointSlices();
+        const model = new Map<string, Slice>();
+        for (const [name, endpoints] of steps) {
+          const next = endpoints && read({ endpoints });
+          slices.change(name, next);
+          if (next === undefined) model.delete(name);
+          else model.set(name, next);
+        }
+        const said = [...model.values()].flatMap(({ endpoints }) => [...endpoints.values()]);
+        const states = new Map(said.map((one) => [one.host, 'draining']));
+        for (const one of said) if (one.state === 'serving') states.set(one.host, 'serving');
+        const held = slices.endpoints().map((one) => [one.host, one.state] as const);
+        expect(new Map(held)).toEqual(states);
+        expect(held).toHaveLength(states.size);
+      }),
+    );
   });
 
   it('tells changes that add up to what is there', () => {

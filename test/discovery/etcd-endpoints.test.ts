@@ -24,12 +24,11 @@ function full(values: Readonly<Record<string, string>>, signal = new AbortContro
   return endpoints.full(keys, ++revision, { signal, turns: new LoopTurns(systemClock) });
 }
 
-function changed(...changes: readonly (readonly [address: string, value: string | undefined])[]): void {
+async function changed(...changes: readonly (readonly [address: string, value: string | undefined])[]): Promise<void> {
   revision++;
-  endpoints.changed(
-    changes.map(([address, value]) => ({ key: `${prefix}${address}`, value, revision })),
-    revision,
-  );
+  const keys = changes.map(([address, value]) => ({ key: `${prefix}${address}`, value, revision }));
+  const tell = await endpoints.read(keys, new LoopTurns(systemClock));
+  tell(revision);
 }
 
 describe('endpointOfKey', () => {
@@ -58,43 +57,43 @@ describe('endpointOfKey', () => {
 describe('EtcdEndpoints', () => {
   it('tells what is there as a whole, and then changes', async () => {
     await full({ [a]: '' });
-    changed([b, ''], [a, undefined]);
+    await changed([b, ''], [a, undefined]);
     expect(recorder.changes).toMatchObject([{ full: [{ host: '10.0.0.1' }] }, { put: [{}], removed: [a] }]);
     expect(recorder.told).toEqual([a, b]);
   });
 
   it('tells that the last one is gone, and the next as a whole', async () => {
     await full({});
-    changed([a, '']);
-    changed([a, undefined]);
-    changed([b, '']);
+    await changed([a, '']);
+    await changed([a, undefined]);
+    await changed([b, '']);
     expect(recorder.told).toEqual(['absent', a, 'absent', b]);
     expect(recorder.changes.every((change) => 'full' in change)).toBe(true);
   });
 
   it('keeps what a key had whose value is nonsense', async () => {
     await full({ [a]: '', [b]: '' });
-    changed([a, '{']);
+    await changed([a, '{']);
     expect(recorder.told.at(-1)).toMatch(/^etcd:\/\/a: inmesh\/endpoints\/reviews\/10\.0\.0\.1:80: is no JSON/);
     await full({ [a]: '{', [b]: '' });
     expect(recorder.told.slice(-2)).toEqual([`${a},${b}`, expect.stringContaining(a)]);
-    changed([b, undefined]);
+    await changed([b, undefined]);
     expect(recorder.last).toBe(a);
-    changed([a, undefined]);
+    await changed([a, undefined]);
     expect(recorder.last).toBe('absent');
   });
 
   it('tells what is good beside nonsense first', async () => {
     await full({ [a]: 'nonsense', [b]: '' });
     expect(recorder.told).toEqual([b, expect.stringContaining(a)]);
-    changed([b, '{"address":"10.0.0.2:80","weight":2}'], ['10.0.0.3:80', '{']);
+    await changed([b, '{"address":"10.0.0.2:80","weight":2}'], ['10.0.0.3:80', '{']);
     expect(recorder.told.slice(2)).toEqual([b, expect.stringContaining('10.0.0.3:80')]);
   });
 
   it('knows nothing of a service with nothing but nonsense', async () => {
     await full({ [a]: 'nonsense' });
     expect(recorder.told).toEqual([expect.stringContaining('is no JSON')]);
-    changed([a, '']);
+    await changed([a, '']);
     expect(recorder.changes).toMatchObject([{ full: [{}] }]);
   });
 
@@ -106,19 +105,19 @@ describe('EtcdEndpoints', () => {
 
   it('tells once more what is good again, though it is what it was', async () => {
     await full({ [a]: '' });
-    changed([a, '{']);
-    changed([a, '']);
+    await changed([a, '{']);
+    await changed([a, '']);
     expect(recorder.told.slice(2)).toEqual([a]);
-    changed([b, '{']);
-    changed([b, undefined]);
+    await changed([b, '{']);
+    await changed([b, undefined]);
     expect(recorder.changes.at(-1)).toEqual({ put: [], removed: [] });
   });
 
   it('takes the last of several changes of a key', async () => {
     await full({ [a]: '' });
-    changed([b, ''], [b, undefined], [a, '{'], [a, '']);
+    await changed([b, ''], [b, undefined], [a, '{'], [a, '']);
     expect(recorder.told).toEqual([a, a]);
-    changed([a, undefined], [a, '']);
+    await changed([a, undefined], [a, '']);
     expect(recorder.told).toEqual([a, a, a]);
   });
 
@@ -126,10 +125,21 @@ describe('EtcdEndpoints', () => {
     await full({ [a]: '' });
     endpoints.failed(new Error('outage'));
     endpoints.again();
-    changed([a, undefined]);
+    await changed([a, undefined]);
     endpoints.failed(new Error('outage'));
     endpoints.again();
     expect(recorder.told).toEqual([a, 'outage', a, 'absent', 'outage', 'absent']);
+  });
+
+  it('makes sense of many changes in slices, and tells them as one', async () => {
+    await full({});
+    let turns = 0;
+    const always = { due: true, turn: async () => void turns++ } as unknown as LoopTurns;
+    const keys = Array.from({ length: 100 }, (_, at) => ({ key: `${prefix}10.0.0.${at}:80`, value: '', revision: 7 }));
+    const tell = await endpoints.read(keys, always);
+    expect([turns, recorder.told.length]).toEqual([100, 1]);
+    tell(7);
+    expect([recorder.told.length, recorder.endpoints.size]).toEqual([2, 100]);
   });
 
   it('tells nothing when it is closed while it reads', async () => {
@@ -158,7 +168,7 @@ describe('EtcdEndpoints', () => {
               if (text === undefined) good.delete(key);
               else if (typeof endpointOfKey(key, text) !== 'string') good.add(key);
             }
-            changed(...one);
+            await changed(...one);
           }
           if (held.size === 0 && recorder.told.length > 0) recorder.endpoints.clear();
           expect([...recorder.endpoints.keys()].sort()).toEqual([...good].sort());

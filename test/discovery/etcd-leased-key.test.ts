@@ -11,6 +11,8 @@ class FakeLeases {
   /** The lease that is alive. */
   lease = 0;
   failure: Error | undefined;
+  /** Who has the key: a lease, or somebody else. */
+  holder: string | undefined;
 
   async grantLease(): Promise<string> {
     this.answer();
@@ -28,6 +30,12 @@ class FakeLeases {
     this.answer();
     if (lease !== String(this.lease)) throw etcdError('etcd://a', 'k', new EtcdRefusal(5, 'lease not found'));
     this.log.push(`put ${value}`);
+    this.holder = lease;
+  }
+
+  async putIfGone(key: string, value: string, lease: string): Promise<void> {
+    this.answer();
+    if (this.holder === undefined) await this.put(key, value, lease);
   }
 
   private answer(): void {
@@ -80,6 +88,7 @@ describe('LeasedKey', () => {
   it('gets another lease when its own has ended, also between renewal and put', async () => {
     await key.start();
     etcd.lease = 7;
+    etcd.holder = undefined;
     await clock.advance(3_000);
     expect(etcd.log.slice(2)).toEqual(['renew 1', 'grant 8', 'put one']);
     const { renewLease } = etcd;
@@ -93,6 +102,33 @@ describe('LeasedKey', () => {
     expect(failures).toEqual(['etcd://a: k: lease not found']);
     await clock.advance(1_000);
     expect(etcd.log.slice(5)).toEqual(['renew 8', 'grant 21', 'put two']);
+  });
+
+  it('puts the key again that is gone while its lease lives', async () => {
+    await key.start();
+    etcd.holder = undefined;
+    await clock.advance(3_000);
+    expect(etcd.log.slice(2)).toEqual(['renew 1', 'put one']);
+  });
+
+  it('leaves the key to another process that has put it since, until it is gone', async () => {
+    await key.start();
+    etcd.holder = 'another lease';
+    await clock.advance(3_000);
+    expect(etcd.log.slice(2)).toEqual(['renew 1']);
+    etcd.lease = 7;
+    await clock.advance(3_000);
+    expect(etcd.log.slice(3)).toEqual(['renew 1', 'grant 8']);
+    etcd.holder = undefined;
+    await clock.advance(3_000);
+    expect(etcd.log.slice(5)).toEqual(['renew 8', 'put one']);
+  });
+
+  it('is renewed sooner when it may be lost', async () => {
+    await key.start();
+    key.renewWithin(200);
+    await clock.advance(200);
+    expect(etcd.log.slice(2)).toEqual(['renew 1']);
   });
 
   it('tells an outage once, and goes on when it is over', async () => {

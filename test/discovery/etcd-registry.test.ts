@@ -33,6 +33,7 @@ describe('the address of an etcd registry', () => {
     ['//a?tls=false&key=s3cret', 'parameter key without tls=true'],
     ['//a?tls=perhaps', 'neither true nor false'],
     ['//a?token=s3cret', 'unknown parameter token'],
+    ['//a/shop%00', 'a control character in the prefix'],
   ])('is not %s', (address, message) => {
     try {
       new EtcdRegistry({ ...parts, address });
@@ -63,6 +64,15 @@ describe('EtcdRegistry', () => {
     expect(recorder.told).toEqual(['absent']);
     second.close();
     await gateway.dispose();
+  });
+
+  it('tells a watch that begins after its end that it is closed, and asks nothing', async () => {
+    registry = new EtcdRegistry({ ...parts, address: '//127.0.0.1:1' });
+    await registry.close();
+    const recorder = new EndpointRecorder();
+    registry.watchEndpoints('reviews', recorder.sink);
+    await recorder.until('inmesh/endpoints/reviews/: the registry is closed');
+    expect(recorder.told).toHaveLength(1);
   });
 
   it('reads few services at once', async () => {

@@ -9,12 +9,21 @@ import { FakeEtcdStreams, FakeFollower, type FakeStream } from './fake-etcd-stre
 let clock: VirtualClock;
 let etcd: FakeEtcdStreams;
 let streams: EtcdStreams;
+let timesBack: number;
 
 beforeEach(() => {
   clock = new VirtualClock();
   etcd = new FakeEtcdStreams();
-  streams = new EtcdStreams({ source: etcd, clock, random: seededRandom(1), options: etcdStreamsDefaults });
+  timesBack = 0;
+  streams = open();
 });
+
+function open(): EtcdStreams {
+  const isBack = () => {
+    timesBack++;
+  };
+  return new EtcdStreams({ source: etcd, clock, random: seededRandom(1), options: etcdStreamsDefaults, isBack });
+}
 
 /** Passes the moment that a stream waits for further watches. */
 const quietMs = etcdStreamsDefaults.quietMs;
@@ -168,9 +177,7 @@ describe('EtcdStreams', () => {
     expect(questions).toBeLessThan(15);
     etcd.failure = undefined;
     await clock.advance(1_000);
-    newest().confirm();
-    await clock.advance(0);
-    expect(a.states.at(-1)).toBe('following');
+    expect(a.states.at(-1)).toBe('lost');
   });
 
   it('does not begin a stream again and again that breaks at once', async () => {
@@ -202,7 +209,7 @@ describe('EtcdStreams', () => {
     newest().confirm(1);
     const reason = 'rpc error: code = PermissionDenied desc = etcdserver: permission denied';
     newest().send({ result: { watch_id: '-1', created: true, canceled: true, cancel_reason: reason } });
-    newest().send({ result: { watch_id: '3', created: true } });
+    newest().send({ result: { watch_id: '3', created: true, header: etcd.header } });
     await clock.advance(0);
     expect([a.states, b.states, c.states]).toEqual([['following'], ['lost: permission denied'], ['following']]);
     etcd.write('c/1');
@@ -248,16 +255,139 @@ describe('EtcdStreams', () => {
   });
 
   it.each([
-    ['began anew', () => Object.assign(etcd, { revision: 3 })],
-    ['was restored from a backup', () => Object.assign(etcd, { revision: 5_000, cluster: 'two' })],
+    ['began anew', { revision: 3 }],
+    ['has another name', { revision: 5_000, cluster: 'two' }],
+    ['has had fewer elections', { revision: 5_000, term: 2 }],
   ])('loses a watch when the cluster %s', async (_, change) => {
-    etcd.revision = 100;
+    Object.assign(etcd, { revision: 100, term: 3 });
     const [a] = await joinEach(['a/']);
-    change();
+    Object.assign(etcd, change);
     newest().break(new Error('reset'));
     await clock.advance(1_000);
     expect(a?.states.at(-1)).toBe('lost');
     expect(etcd.open).toEqual([]);
+  });
+
+  it('loses a watch that broke off while no member answered, though the cluster looks the same', async () => {
+    etcd.revision = 100;
+    const [a] = await joinEach(['a/']);
+    await clock.advance(1_000);
+    etcd.failure = new Error('refused');
+    newest().break(new Error('reset'));
+    await clock.advance(1_000);
+    expect(a?.states.at(-1)).toBe('failed: refused');
+    etcd.failure = undefined;
+    etcd.revision = 150;
+    await clock.advance(1_000);
+    expect(a?.states.at(-1)).toBe('lost');
+    // Whoever has read anew goes on.
+    const again = join('a/');
+    await clock.advance(quietMs);
+    newest().confirm();
+    await clock.advance(1_000);
+    newest().break(new Error('reset'));
+    await clock.advance(quietMs);
+    newest().confirm();
+    await clock.advance(0);
+    expect(again.states).toEqual(['following', 'following']);
+  });
+
+  it('says once that etcd answers after a stream broke', async () => {
+    await joinEach(['a/', 'b/']);
+    expect(timesBack).toBe(0);
+    await clock.advance(1_000);
+    etcd.failure = new Error('refused');
+    for (const stream of etcd.open) stream.break(new Error('reset'));
+    await clock.advance(2_000);
+    expect(timesBack).toBe(0);
+    etcd.failure = undefined;
+    await clock.advance(2_000);
+    expect(timesBack).toBe(1);
+  });
+
+  it.each([
+    ['a confirmation', { watch_id: '1', created: true, header: {} }],
+    ['changes', { watch_id: '1', events: 5 }],
+    ['a change', { watch_id: '1', events: [{}] }],
+    ['nothing', null],
+  ])('does not take %s that is none of etcd', async (_, result) => {
+    const a = join('a/');
+    await clock.advance(quietMs);
+    newest().send({ result });
+    await clock.advance(0);
+    expect(new Set(a.states)).toEqual(new Set(['failed: the reply is not one of etcd']));
+    expect(etcd.open).toEqual([]);
+  });
+
+  it('lets all watches of a stream read anew what a line says that is too long', async () => {
+    const [a, b] = [join('a/'), join('b/')];
+    await clock.advance(quietMs);
+    newest().confirm();
+    await clock.advance(0);
+    newest().sendBytes(Buffer.alloc(64 * 1024 * 1024 + 1, 'x'));
+    await clock.advance(0);
+    expect([a.states.at(-1), b.states.at(-1)]).toEqual(['lost', 'lost']);
+    expect(etcd.open).toEqual([]);
+    await clock.advance(5_000);
+    expect(etcd.streams).toHaveLength(1);
+  });
+
+  it('tells a change once that an old stream is still making sense of when the new one is confirmed', async () => {
+    const [a] = (await joinEach(eight)) as [FakeFollower];
+    etcd.write('a/1');
+    const reading = Promise.withResolvers<void>();
+    a.reading = reading.promise;
+    etcd.streams[0]?.tell();
+    await clock.advance(0);
+    join('i/');
+    await clock.advance(quietMs);
+    newest().confirm();
+    newest().tell();
+    await clock.advance(0);
+    reading.resolve();
+    await clock.advance(0);
+    expect(a.keys).toEqual(['a/1']);
+  });
+
+  it('tells nothing to who left while it was being made sense of', async () => {
+    const [a] = (await joinEach(['a/'])) as [FakeFollower];
+    const reading = Promise.withResolvers<void>();
+    a.reading = reading.promise;
+    etcd.write('a/1');
+    newest().tell();
+    await clock.advance(0);
+    streams.leave(a);
+    reading.resolve();
+    await clock.advance(0);
+    expect(a.keys).toEqual([]);
+  });
+
+  it('does not begin two streams at once when one breaks young while another one begins', async () => {
+    await joinEach(['a/']);
+    join('b/');
+    await clock.advance(quietMs);
+    etcd.streams[0]?.break(new Error('reset'));
+    await clock.advance(2_000);
+    expect(etcd.streams).toHaveLength(2);
+    newest().confirm();
+    await clock.advance(quietMs);
+    expect(etcd.streams).toHaveLength(3);
+  });
+
+  it('does not wait for the confirmations of a stream that all have left', async () => {
+    const [a, b] = [join('a/'), join('b/')];
+    await clock.advance(quietMs);
+    a.following = () => {
+      streams.leave(a);
+      streams.leave(b);
+    };
+    newest().confirm();
+    await clock.advance(0);
+    const c = join('c/');
+    await clock.advance(quietMs);
+    newest().confirm();
+    await clock.advance(0);
+    expect(c.states).toEqual(['following']);
   });
 
   it('does not lose a watch that knows what was written since the question', async () => {
@@ -369,7 +499,7 @@ describe('whatever streams do', () => {
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
         clock = new VirtualClock();
         etcd = new FakeEtcdStreams();
-        streams = new EtcdStreams({ source: etcd, clock, random: seededRandom(1), options: etcdStreamsDefaults });
+        streams = open();
         // As many streams as there may be, so that the next watch merges them.
         const joined = new Map((await joinEach(eight)).map((follower) => [follower, follower.next]));
         const pick = <T>(all: readonly T[], at: number) => all[at % Math.max(1, all.length)];

@@ -15,7 +15,14 @@ export interface FakeRequest {
 
 /** Answers a request; undefined for not at all. */
 export type FakeAnswer =
-  | { status?: number; index?: number | string | undefined; body?: unknown; cut?: boolean }
+  | {
+      status?: number;
+      index?: number | string | undefined;
+      body?: unknown;
+      cut?: boolean;
+      /** Whether the token may not see all of it. */
+      isFiltered?: boolean;
+    }
   | undefined;
 
 export interface FakeConsul {
@@ -47,10 +54,11 @@ export async function fakeConsul(
     for (const listener of listeners.splice(0)) listener();
     const found = await answer(request);
     if (found === undefined) return;
-    const { status = 200, index, body = [], cut = false } = found;
+    const { status = 200, index, body = [], cut = false, isFiltered = false } = found;
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     response.writeHead(status, {
       ...(index === undefined ? undefined : { 'x-consul-index': String(index) }),
+      ...(isFiltered ? { 'x-consul-results-filtered-by-acls': 'true' } : undefined),
       'content-length': Buffer.byteLength(text),
     });
     if (!cut) response.end(text);

@@ -109,6 +109,7 @@ export class FakeEtcdStreams implements EtcdStreamsSource {
   readonly turnedFrom: string[] = [];
   revision = 1;
   cluster = 'one';
+  term = 2;
   /** The member that answers. */
   host = 'a:2379';
   questions = 0;
@@ -137,7 +138,7 @@ export class FakeEtcdStreams implements EtcdStreamsSource {
   async position(): Promise<EtcdPosition> {
     this.questions++;
     if (this.failure !== undefined) throw this.failure;
-    return { host: this.host, revision: this.revision, cluster: this.cluster };
+    return { host: this.host, revision: this.revision, cluster: this.cluster, term: this.term };
   }
 
   turnFrom(host: string): void {
@@ -161,8 +162,12 @@ export class FakeFollower implements EtcdFollower {
     return this.told.map(({ key }) => key);
   }
 
-  changed(changes: readonly KeyChange[]): void {
-    this.told.push(...changes);
+  /** What it waits for while it makes sense of changes. */
+  reading: Promise<void> | undefined;
+
+  async read(changes: readonly KeyChange[]): Promise<() => void> {
+    await this.reading;
+    return () => this.told.push(...changes);
   }
 
   following(): void {

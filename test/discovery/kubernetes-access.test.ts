@@ -205,12 +205,14 @@ describe('openKubernetes', () => {
   it('takes the kubeconfig of the address, of the environment, and of its context', () => {
     const path = kubeconfig({ server });
     expect(openKubernetes(`?kubeconfig=${path}&context=other&namespace=prod`, parts, {}).name).toBe(
-      'kubernetes://127.0.0.1:8001/prod',
+      'kubernetes://127.0.0.1:8001/prod?context=other',
     );
     expect(openKubernetes('', parts, { KUBECONFIG: path }).name).toBe('kubernetes://10.0.0.1:6443/shop');
     // A context is one of a kubeconfig, also within a pod.
     const environment = { KUBECONFIG: path, KUBERNETES_SERVICE_HOST: '10.0.0.9' };
-    expect(openKubernetes('?context=other', parts, environment).name).toBe('kubernetes://127.0.0.1:8001/default');
+    expect(openKubernetes('?context=other', parts, environment).name).toBe(
+      'kubernetes://127.0.0.1:8001/default?context=other',
+    );
   });
 
   it('takes the service account in a pod', () => {

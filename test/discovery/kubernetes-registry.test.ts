@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { isMeshError } from '../../src/core/errors.ts';
@@ -29,6 +30,7 @@ function open(server: ApiServer, options: Partial<KubernetesRegistryOptions> = {
     random: seededRandom(1),
     backoffMs: 10,
     maxBackoffMs: 40,
+    refusedWaitMs: 20,
     ...options,
   });
 }
@@ -212,6 +214,42 @@ describe('KubernetesRegistry', () => {
     await recorder.until('10.0.0.1:80');
   });
 
+  /** Ends watches as soon as they are open, each after a bookmark and `event`; how long all that took, in ms. */
+  async function endingWatches(times: number, event: string): Promise<number> {
+    const clock = new VirtualClock();
+    registry = open(server, { clock, backoffMs: 250, maxBackoffMs: 1_000 });
+    put('a', { endpoints: [readyAt('10.0.0.1')] });
+    watch();
+    for (let at = 0; at < times; at++) {
+      await advanceUntil(clock, () => server.watchCount === 1);
+      server.bookmark();
+      server.send(event);
+      server.endWatches();
+      await server.until(() => server.watchCount === 0);
+    }
+    return clock.now();
+  }
+
+  /** Lets time pass until `condition` holds: the server and the clock know nothing of each other. */
+  async function advanceUntil(clock: VirtualClock, condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await clock.advance(1);
+      await nextTurn();
+    }
+  }
+
+  it('waits longer and longer between watches that bring something and end at once', async () => {
+    const elapsedMs = await endingWatches(5, '');
+    expect(elapsedMs).toBeGreaterThan(125 + 250 + 500 + 500);
+    expect(lists()).toHaveLength(1);
+  });
+
+  it('waits longer and longer between lists whose version is gone at once', async () => {
+    const gone = '{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}\n';
+    expect(await endingWatches(5, gone)).toBeGreaterThan(125 + 250 + 500 + 500);
+    expect(lists()).toHaveLength(5);
+  });
+
   it('resumes a watch that was cut within an event', async () => {
     put('a', { endpoints: [readyAt('10.0.0.1')] });
     const recorder = watch();
@@ -324,6 +362,94 @@ describe('KubernetesRegistry', () => {
     await recorder.until(message);
     expect(recorder.last).toContain('endpointslices of namespace shop, service reviews');
     await recorder.until('10.0.0.1:80');
+  });
+
+  /** Requests for services of another namespace are refused while the answer is true. */
+  function forbidOthers(isForbidden: () => boolean): void {
+    server.refuses = (request) => (isForbidden() && !request.includes('/namespaces/shop/') ? 403 : undefined);
+  }
+
+  it('tells once of a namespace that may not be read, and takes its services for none', async () => {
+    forbidOthers(() => true);
+    const first = watch('example.com');
+    await first.until('absent');
+    expect(first.told).toEqual([expect.stringContaining('namespace com, service example: status 403'), 'absent']);
+    const others = ['other.com', 'example.org'].map((service) => watch(service));
+    await Promise.all(others.map((recorder) => recorder.until('absent')));
+    expect(others.map(({ told }) => told.length)).toEqual([1, 2]);
+    // Asking again tells nothing new.
+    const asked = server.requests.length;
+    await server.until(() => server.requests.length > asked + 6);
+    expect(first.told).toHaveLength(2);
+  });
+
+  it('finds the services of a namespace as soon as it may be read, and keeps them when it may not any more', async () => {
+    let isForbidden = true;
+    forbidOthers(() => isForbidden);
+    server.put('endpointslices/prod', makeSlice('a', { endpoints: [readyAt('10.0.0.1')] }));
+    const recorder = watch('reviews.prod');
+    await recorder.until('absent');
+    isForbidden = false;
+    await recorder.until('10.0.0.1:80');
+    await server.until(() => server.watchCount === 1);
+    isForbidden = true;
+    server.cutWatches();
+    await recorder.until('status 403');
+    expect(recorder.told.slice(recorder.told.indexOf('10.0.0.1:80'))).not.toContain('absent');
+  });
+
+  it('does not take a service of its own namespace for none that may not be read', async () => {
+    server.refuses = () => 403;
+    const recorder = watch();
+    await recorder.until('status 403');
+    const asked = server.requests.length;
+    await server.until(() => server.requests.length > asked + 2);
+    expect(recorder.told).not.toContain('absent');
+  });
+
+  it.each([401, 403])('waits long after status %i', async (status) => {
+    const clock = new VirtualClock();
+    registry = open(server, { clock, refusedWaitMs: undefined });
+    server.statuses.push(status);
+    put('a', { endpoints: [readyAt('10.0.0.1')] });
+    const recorder = watch();
+    await recorder.until(`status ${status}`);
+    await clock.advance(29_999);
+    expect(server.requests).toHaveLength(1);
+    await clock.advance(15_001);
+    await recorder.until('10.0.0.1:80');
+    expect(clock.now()).toBe(45_000);
+  });
+
+  it('does not wait for the body of an error longer than two seconds', async () => {
+    const clock = new VirtualClock();
+    put('a', { endpoints: [readyAt('10.0.0.1')] });
+    server.stallsErrors = true;
+    server.refuses = (request) => (request.includes('watch=true') ? 500 : undefined);
+    registry = open(server, { clock });
+    const recorder = watch();
+    await recorder.until('10.0.0.1:80');
+    await server.until(() => server.requests.length === 2);
+    await advanceUntil(clock, () => recorder.last?.includes('status 500') === true);
+    expect(clock.now()).toBeGreaterThanOrEqual(2_000);
+    expect(clock.now()).toBeLessThan(5_000);
+  });
+
+  it('is named after what decides what it reads', () => {
+    const names = [
+      {},
+      { namespace: 'prod' },
+      { portName: 'admin' },
+      { selector: 'a=b,c in (d)' },
+      { portName: 'admin', selector: 'a=b', context: 'kind & more' },
+    ].map((options) => open(server, options).name.slice(`kubernetes://${server.access.host}`.length));
+    expect(names).toEqual([
+      '/shop',
+      '/prod',
+      '/shop?portName=admin',
+      '/shop?selector=a%3Db%2Cc+in+%28d%29',
+      '/shop?context=kind+%26+more&portName=admin&selector=a%3Db',
+    ]);
   });
 
   it('names the ports when it cannot choose one, and keeps the other slices', async () => {

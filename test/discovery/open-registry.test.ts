@@ -16,6 +16,9 @@ describe('openRegistry', () => {
     ['dns:', 'dns:'],
     ['dns://127.0.0.1:5353', 'dns://127.0.0.1:5353'],
     ['dns://127.0.0.1/', 'dns://127.0.0.1'],
+    ['dns:?records=address', 'dns:'],
+    ['dns:?records=srv', 'dns:?records=srv'],
+    ['dns://127.0.0.1:53?records=srv', 'dns://127.0.0.1:53?records=srv'],
   ])('opens %s', (address, name) => {
     expect(openRegistry(address, parts).name).toBe(name);
   });
@@ -40,7 +43,11 @@ describe('openRegistry', () => {
     ['file:', 'file: without a path'],
     ['file://host/mesh.yaml', 'file:///path'],
     ['dns:reviews', 'allowed: dns: or dns://127.0.0.1:53'],
-    ['dns://nonsense', 'DNS server nonsense'],
+    ['dns://nonsense', 'dns: the server is no IP address; allowed: dns://127.0.0.1:53'],
+    ['dns://user:secret@127.0.0.1', 'dns: the server is no IP address'],
+    ['dns:secret', 'not an address of dns:; allowed: dns: or dns://127.0.0.1:53'],
+    ['dns:?records=secret', 'parameter records has another value; allowed: address, srv'],
+    ['dns:?secret', 'dns: unknown parameter; allowed: records'],
     [null, 'option registry is null'],
   ])('refuses %j', (registry, message) => {
     const open = () => openRegistry(registry as string, parts);

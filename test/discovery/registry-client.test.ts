@@ -60,6 +60,38 @@ describe('RegistryClient', () => {
     expect((await opened.send(request)).host).toBe(third.host);
   });
 
+  it('makes no connection once it is closed, while headers are made or one server after another is tried', async () => {
+    const server = await start();
+    const token = Promise.withResolvers<Record<string, string>>();
+    client = new RegistryClient({
+      name: 'registry',
+      hosts: [server.host],
+      clock: systemClock,
+      headers: () => token.promise,
+    });
+    const replies = [client.send(request), client.stream(request)];
+    await client.close();
+    token.resolve({});
+    for (const reply of replies) {
+      const error = await reply.catch((caught: unknown) => caught);
+      expect(isMeshError(error, 'INMESH_CLOSED')).toBe(true);
+    }
+    expect(server.requests).toEqual([]);
+  });
+
+  it('bounds the time of who reads a reply as it comes', async () => {
+    const server = await start((_, response) => {
+      response.write('first');
+    });
+    const parts: string[] = [];
+    const reading = open([server.host]).receive({ ...request, timeoutMs: 50 }, async ({ status, body }) => {
+      parts.push(String(status));
+      for await (const part of body) parts.push(part.toString());
+    });
+    await expect(reading).rejects.toThrow('registry: POST /x: no answer within 50 ms');
+    expect(parts).toEqual(['200', 'first']);
+  });
+
   it('says that no server can be reached', async () => {
     const opened = open([await deadHost(), await deadHost()]);
     const error = await opened.send(request).catch((caught) => caught);

@@ -26,6 +26,40 @@ describe('RequestLimit', () => {
     expect(await Promise.all(all)).toEqual([0, 1, 2, 3]);
   });
 
+  it('rejects what is given up while it waits, at once, and keeps the others in their order', async () => {
+    const limit = new RequestLimit(1);
+    const given = new AbortController();
+    let end = () => {};
+    const first = limit.run(signal, () => new Promise<void>((resolve) => (end = resolve)));
+    const second = limit.run(given.signal, async () => 'never');
+    const others = ['third', 'fourth'].map((name) => limit.run(signal, async () => name));
+    given.abort(new Error('given up'));
+    // The first still runs.
+    await expect(second).rejects.toThrow('given up');
+    await expect(limit.run(given.signal, async () => 'never')).rejects.toThrow('given up');
+    end();
+    await first;
+    expect(await Promise.all(others)).toEqual(['third', 'fourth']);
+  });
+
+  it('passes on the turn of what is given up when that has come, and before it begins', async () => {
+    const limit = new RequestLimit(1);
+    const given = new AbortController();
+    const end = Promise.withResolvers<void>();
+    let isBegun = false;
+    void limit.run(signal, () => end.promise);
+    const second = limit.run(given.signal, async () => {
+      isBegun = true;
+    });
+    const third = limit.run(signal, async () => 'done');
+    end.resolve();
+    // Runs behind what ends the first, and before what begins the second.
+    queueMicrotask(() => given.abort(new Error('given up')));
+    await expect(second).rejects.toThrow('given up');
+    expect(isBegun).toBe(false);
+    expect(await third).toBe('done');
+  });
+
   it('goes on after work that failed, and passes over what is given up', async () => {
     const limit = new RequestLimit(1);
     const given = new AbortController();

@@ -32,6 +32,8 @@ describe('TextLines', () => {
     expect(() => [...new TextLines(3).take(Buffer.from('abcd'))]).toThrow('a line has more than 3 bytes');
     const reader = new TextLines(3);
     expect([...reader.take(Buffer.from('abc'))]).toEqual([]);
+    expect(reader.isTooLong).toBe(false);
     expect(() => [...reader.take(Buffer.from('d\n'))]).toThrow('more than 3');
+    expect(reader.isTooLong).toBe(true);
   });
 });

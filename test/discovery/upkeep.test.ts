@@ -69,6 +69,32 @@ describe('Upkeep', () => {
     expect(ran).toHaveLength(2);
   });
 
+  it('runs sooner than planned when it is asked to, and never later', async () => {
+    const { clock, ran, upkeep } = setup(async () => {});
+    upkeep.within(100);
+    upkeep.start();
+    upkeep.within(6_000);
+    upkeep.within(100);
+    upkeep.within(200);
+    await clock.advance(5_500);
+    expect(ran).toEqual([100, 5_100]);
+    await upkeep.end();
+    upkeep.within(100);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('runs once more at once when it is asked for a run within a time while it runs', async () => {
+    let release = () => {};
+    const { clock, ran, upkeep } = setup((turn) =>
+      turn === 1 ? new Promise((resolve) => (release = resolve)) : Promise.resolve(),
+    );
+    upkeep.now();
+    upkeep.within(300);
+    release();
+    await clock.advance(0);
+    expect(ran).toHaveLength(2);
+  });
+
   it('ends when the run under way is over, and runs no more', async () => {
     let release = () => {};
     const { clock, ran, failures, upkeep } = setup(

@@ -42,6 +42,8 @@ export class ApiServer {
   readonly statuses: number[] = [];
   /** The status that a request gets (method and URL) instead of what it asks for; undefined for none. */
   refuses: (request: string) => number | undefined = () => undefined;
+  /** Whether the bodies of errors never end. */
+  stallsErrors = false;
   /** Whether a version that is too old is told by an event within the watch, as by newer servers, or by a status. */
   goneAs: 'status' | 'event' = 'event';
   /** Whether bytes of events come one by one. */
@@ -260,7 +262,8 @@ export class ApiServer {
   }
 
   private refuse(response: ServerResponse, status: number, reason: string, message: string): void {
-    this.answer(response, status, statusObject(status, reason, message));
+    if (!this.stallsErrors) this.answer(response, status, statusObject(status, reason, message));
+    else response.writeHead(status).write('{');
   }
 
   private answer(response: ServerResponse, status: number, body: unknown): void {
