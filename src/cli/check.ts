@@ -4,7 +4,7 @@
  */
 import type { Writable } from 'node:stream';
 import { compile } from '../config/compile.ts';
-import { readDocuments } from '../discovery/document-files.ts';
+import { readDocuments } from '../discovery/file/document-files.ts';
 import { pathsOf } from '../discovery/open-registry.ts';
 import { openTls } from '../mesh/service-tls.ts';
 import { CertificateSources } from '../tls/certificate-sources.ts';

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import { openConsul } from './consul-registry.ts';
-import { DnsRegistry, dnsRecords } from './dns-registry.ts';
-import { openEtcd } from './etcd-registry.ts';
-import { FileRegistry } from './file-registry.ts';
+import { openConsul } from './consul/consul-registry.ts';
+import { DnsRegistry, dnsRecords } from './dns/dns-registry.ts';
+import { openEtcd } from './etcd/etcd-registry.ts';
+import { FileRegistry } from './file/file-registry.ts';
+import { openKubernetes } from './kubernetes/open-kubernetes.ts';
 import { MemoryRegistry } from './memory-registry.ts';
-import { openKubernetes } from './open-kubernetes.ts';
 import type { Registry } from './registry.ts';
-import { parseParameters } from './registry-address.ts';
+import { parseParameters } from './remote/registry-address.ts';
 
 /** What drivers get from the mesh. */
 export interface RegistryParts {

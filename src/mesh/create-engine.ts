@@ -8,7 +8,7 @@ import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call
 import { type Clock, systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import { type Random, systemRandom } from '../core/random.ts';
-import { DnsRegistry } from '../discovery/dns-registry.ts';
+import { DnsRegistry } from '../discovery/dns/dns-registry.ts';
 import { LastKnown } from '../discovery/last-known.ts';
 import { openRegistry } from '../discovery/open-registry.ts';
 import type { Registry } from '../discovery/registry.ts';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { makeEndpoint } from '../../src/core/endpoint.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { ConsulRegistry } from '../../src/discovery/consul-registry.ts';
+import { ConsulRegistry } from '../../src/discovery/consul/consul-registry.ts';
 import { DocumentRecorder } from '../discovery/document-recorder.ts';
 import { EndpointRecorder } from '../discovery/endpoint-recorder.ts';
 import { CertificateFolder } from '../tls/certificate-folder.ts';

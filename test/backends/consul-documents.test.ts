@@ -4,7 +4,7 @@ import { compile } from '../../src/config/compile.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { events } from '../../src/core/events.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { ConsulRegistry } from '../../src/discovery/consul-registry.ts';
+import { ConsulRegistry } from '../../src/discovery/consul/consul-registry.ts';
 import { DocumentRecorder } from '../discovery/document-recorder.ts';
 import { type ConsulServer, startConsul } from './consul-server.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';

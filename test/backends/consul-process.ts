@@ -7,7 +7,7 @@
 import { systemClock } from '../../src/core/clock.ts';
 import { makeEndpoint } from '../../src/core/endpoint.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { openConsul } from '../../src/discovery/consul-registry.ts';
+import { openConsul } from '../../src/discovery/consul/consul-registry.ts';
 
 const [, , host, end] = process.argv;
 const registry = openConsul(`//${host}`, { clock: systemClock, random: systemRandom, service: 'idle', ttlMs: 30 });

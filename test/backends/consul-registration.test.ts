@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Endpoint, makeEndpoint } from '../../src/core/endpoint.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { ConsulRegistry } from '../../src/discovery/consul-registry.ts';
+import { ConsulRegistry } from '../../src/discovery/consul/consul-registry.ts';
 import { EndpointRecorder } from '../discovery/endpoint-recorder.ts';
 import { type ConsulServer, startConsul } from './consul-server.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';

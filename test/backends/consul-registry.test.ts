@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { endpointKey } from '../../src/core/endpoint.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { ConsulRegistry } from '../../src/discovery/consul-registry.ts';
+import { ConsulRegistry } from '../../src/discovery/consul/consul-registry.ts';
 import type { EndpointChange, Sink } from '../../src/discovery/registry.ts';
 import { type RegistryHarness, registryContract } from '../contracts/registry-contract.ts';
 import { documentAddresses } from '../discovery/document-addresses.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { ConsulRegistry } from '../../src/discovery/consul-registry.ts';
+import { ConsulRegistry } from '../../src/discovery/consul/consul-registry.ts';
 import type { DocumentStore } from '../../src/discovery/registry.ts';
 import { type ConsulServer, startConsul } from './consul-server.ts';
 import { hasServer } from './server-process.ts';

@@ -9,7 +9,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { makeEndpoint } from '../../src/core/endpoint.ts';
 import { isMeshError } from '../../src/core/errors.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
+import { EtcdRegistry } from '../../src/discovery/etcd/etcd-registry.ts';
 import { EndpointRecorder } from '../discovery/endpoint-recorder.ts';
 import { createAuthority } from '../tls/test-authority.ts';
 import { base64 } from './etcd-keys.ts';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { makeEndpoint } from '../../src/core/endpoint.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
+import { EtcdRegistry } from '../../src/discovery/etcd/etcd-registry.ts';
 import { EndpointRecorder } from '../discovery/endpoint-recorder.ts';
 import { type EtcdKeys, etcdKeys } from './etcd-keys.ts';
 import { type EtcdCluster, startEtcd } from './etcd-server.ts';

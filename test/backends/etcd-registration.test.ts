@@ -6,7 +6,7 @@ import { makeEndpoint } from '../../src/core/endpoint.ts';
 import { isMeshError } from '../../src/core/errors.ts';
 import { events } from '../../src/core/events.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
+import { EtcdRegistry } from '../../src/discovery/etcd/etcd-registry.ts';
 import { EndpointRecorder } from '../discovery/endpoint-recorder.ts';
 import { base64, type EtcdKeys, etcdKeys } from './etcd-keys.ts';
 import { type EtcdCluster, startEtcd } from './etcd-server.ts';

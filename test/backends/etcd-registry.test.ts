@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { endpointKey } from '../../src/core/endpoint.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
+import { EtcdRegistry } from '../../src/discovery/etcd/etcd-registry.ts';
 import type { EndpointChange, Sink } from '../../src/discovery/registry.ts';
 import { type RegistryHarness, registryContract } from '../contracts/registry-contract.ts';
 import { documentAddresses } from '../discovery/document-addresses.ts';

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { systemClock } from '../../src/core/clock.ts';
 import { isMeshError } from '../../src/core/errors.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
-import { formerText, processName } from '../../src/discovery/kept-text.ts';
+import { EtcdRegistry } from '../../src/discovery/etcd/etcd-registry.ts';
 import type { DocumentStore, RawDocument, Sink, Verdict } from '../../src/discovery/registry.ts';
+import { formerText, processName } from '../../src/discovery/remote/kept-text.ts';
 import { etcdKeys } from './etcd-keys.ts';
 import { type EtcdCluster, startEtcd } from './etcd-server.ts';
 import { hasServer } from './server-process.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { seededRandom, systemRandom } from '../../src/core/random.ts';
-import { EtcdRegistry } from '../../src/discovery/etcd-registry.ts';
+import { EtcdRegistry } from '../../src/discovery/etcd/etcd-registry.ts';
 import { EndpointRecorder } from '../discovery/endpoint-recorder.ts';
 import { etcdKeys } from './etcd-keys.ts';
 import { type EtcdCluster, startEtcd } from './etcd-server.ts';

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { KubernetesAccess } from '../../../src/discovery/kubernetes-access.ts';
+import type { KubernetesAccess } from '../../../src/discovery/kubernetes/kubernetes-access.ts';
 import { type ApiChange, type ApiObject, ApiObjects, isSelected, typeFor } from './api-objects.ts';
 
 interface RunningWatch {
