@@ -3,6 +3,7 @@
  */
 import { type LoadBalancerOptions, loadBalancerDefaults } from '../balancing/load-balancer-options.ts';
 import { type Endpoint, type Labels, makeEndpoint, parseAddress } from '../core/endpoint.ts';
+import { type HedgeOptions, hedgeDefaults } from '../resilience/hedge/hedge-options.ts';
 import { type AdaptiveLimitOptions, adaptiveLimitDefaults } from '../resilience/limit/adaptive-limit.ts';
 import { type LimitOptions, limitDefaults } from '../resilience/limit/limit-options.ts';
 import { type OutlierOptions, outlierDefaults } from '../resilience/outlier/outlier-detection.ts';
@@ -12,7 +13,7 @@ import { type TransportOptions, transportDefaults } from '../transport/transport
 import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall, ms } from './compile-call.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { ServiceConfig } from './mesh-config.ts';
+import type { CallOverrides, ServiceConfig } from './mesh-config.ts';
 
 /** A service that has the form of the schema. */
 export type CheckedService = NonNullable<CheckedDocument['services']>[number];
@@ -39,7 +40,8 @@ export function compileService(service: CheckedService): ServiceConfig {
     tls: compileTls(service, policy),
     circuitBreaker: compileBreaker(policy),
     adaptiveLimit: compileAdaptiveLimit(policy),
-    call: compileCall(policy),
+    hedge: compileHedge(policy),
+    call: withHedge(compileCall(policy), policy),
   };
   const endpoints = Object.freeze((service.endpoints ?? []).map(compileEndpoint));
   return Object.freeze({ ...shape, endpoints, fingerprint: fingerprint(shape) });
@@ -101,6 +103,15 @@ function compileOutlier({ outlierDetection: outlier }: Policy): OutlierOptions |
     maxEjectionMs: ms(outlier?.maxEjectionTime) ?? Math.max(baseEjectionMs, defaults.maxEjectionMs),
     maxEjectionPercent: outlier?.maxEjectionPercent ?? defaults.maxEjectionPercent,
   });
+}
+
+function compileHedge({ hedge }: Policy): HedgeOptions | undefined {
+  return hedge && Object.freeze({ maxExtraLoadPercent: hedge.maxExtraLoad ?? hedgeDefaults.maxExtraLoadPercent });
+}
+
+/** A service that may be hedged is. */
+function withHedge(call: CallOverrides, { hedge }: Policy): CallOverrides {
+  return hedge === undefined ? call : { ...call, options: { ...call.options, hedge: true } };
 }
 
 function compileAdaptiveLimit({ adaptiveConcurrency: given }: Policy): AdaptiveLimitOptions | undefined {

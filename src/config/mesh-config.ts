@@ -6,6 +6,7 @@ import type { LoadBalancerOptions } from '../balancing/load-balancer-options.ts'
 import type { CallOptions, RetryOn } from '../core/call-options.ts';
 import type { Endpoint, Labels } from '../core/endpoint.ts';
 import type { CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import type { HedgeOptions } from '../resilience/hedge/hedge-options.ts';
 import type { AdaptiveLimitOptions } from '../resilience/limit/adaptive-limit.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
 import type { OutlierOptions } from '../resilience/outlier/outlier-detection.ts';
@@ -18,7 +19,7 @@ import type { TransportOptions } from '../transport/transport-options.ts';
 /** What a service or a route sets for its calls. What is missing stays as it is further out. */
 export interface CallOverrides {
   /** Ready for `resolveCallOptions`. */
-  readonly options: Pick<CallOptions, 'timeoutMs' | 'headTimeoutMs' | 'bodyIdleMs' | 'perTryTimeoutMs'> & {
+  readonly options: Pick<CallOptions, 'timeoutMs' | 'headTimeoutMs' | 'bodyIdleMs' | 'perTryTimeoutMs' | 'hedge'> & {
     readonly retries?: { readonly max?: number; readonly on?: readonly RetryOn[] };
   };
   /** The waits between attempts; undefined where nothing is set. */
@@ -46,6 +47,8 @@ export interface ServiceConfig {
   readonly tls: TlsOptions | undefined;
   /** Undefined when there is none. */
   readonly circuitBreaker: CircuitBreakerOptions | undefined;
+  /** Undefined when its calls are not hedged unless they ask for it. */
+  readonly hedge: HedgeOptions | undefined;
   /** Undefined when there is none. */
   readonly adaptiveLimit: AdaptiveLimitOptions | undefined;
   readonly call: CallOverrides;

@@ -62,9 +62,9 @@ export function integer(min: number, max: number) {
 }
 
 /** A share in percent. */
-export function percent() {
-  const error = 'a number from 0 to 100 (percent)';
-  return z.number({ error }).min(0, { error }).max(100, { error });
+export function percent(min = 0, max = 100) {
+  const error = `a number from ${min} to ${max} (percent)`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
 }
 
 /** One of a few words. */

@@ -130,6 +130,14 @@ const retryBudget = fields({
   minRetryConcurrency: integer(0, maxCount).optional().describe("Istio's; read, reported and not used."),
 });
 
+const hedge = fields({
+  maxExtraLoad: percent(0.1, 50)
+    .optional()
+    .describe(
+      'The most that hedges add to the calls of a second, in percent; what is slower than all but this share is hedged. Default 1.',
+    ),
+});
+
 const adaptiveConcurrency = fields({
   algorithm: oneOf(...adaptiveAlgorithms)
     .optional()
@@ -163,11 +171,14 @@ export const trafficPolicySchema = fields(
     connectionPool: connectionPool.optional(),
     outlierDetection: outlierDetection.optional().describe('On by default.'),
     retryBudget: retryBudget.optional().describe('On by default.'),
+    hedge: hedge
+      .optional()
+      .describe('Asks a second endpoint when the first takes long; idempotent calls only. Off when missing.'),
     adaptiveConcurrency: adaptiveConcurrency
       .optional()
       .describe('Refuses calls that the service has no room for, as its latency tells. Off when missing.'),
     tls: tls.optional().describe('Off by default.'),
     ...callPolicyShape,
   },
-  ['portLevelSettings', 'tunnel', 'proxyProtocol', 'hedge', 'warmup'],
+  ['portLevelSettings', 'tunnel', 'proxyProtocol', 'warmup'],
 );

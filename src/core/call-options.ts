@@ -52,7 +52,10 @@ export interface CallOptions<F = unknown> {
   retries?: number | false | { max?: number; on?: readonly RetryOn[]; backoff?: IBackoffFactory<unknown> };
   /** Whether sending the request twice does no harm. Default: by method (RFC 9110) or an `Idempotency-Key` header. */
   idempotent?: boolean;
-  /** Not supported yet: throws `INMESH_UNSUPPORTED`. */
+  /**
+   * Whether an attempt that takes longer than nearly all others is joined by a second one at another endpoint. Only calls
+   * that are idempotent, and whose body can be sent again. Default: as the document says of the service, else false.
+   */
   hedge?: boolean;
   /** The subset of the service to call, whatever the route says. */
   subset?: string;
@@ -89,6 +92,7 @@ export interface ResolvedCallOptions {
   readonly inheritDeadline: boolean;
   readonly retry: RetryOptions;
   readonly idempotent: boolean | undefined;
+  readonly hedge: boolean;
   readonly subset: string | undefined;
   readonly fallback: ((error: MeshError) => unknown) | undefined;
   readonly policy: IPolicy | undefined;
@@ -103,6 +107,7 @@ export const callDefaults: ResolvedCallOptions = Object.freeze({
   inheritDeadline: true,
   retry: retryDefaults,
   idempotent: undefined,
+  hedge: false,
   subset: undefined,
   fallback: undefined,
   policy: undefined,
@@ -130,7 +135,7 @@ export const maxRetries = 10;
  * Lays `overrides` over `base`.
  *
  * @throws MeshError `INMESH_OPTION` for an unknown option or a value outside its range, `INMESH_UNSUPPORTED` for
- * `hedge` and `hashKey`.
+ * `hashKey`.
  */
 export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOptions): ResolvedCallOptions {
   if (typeof overrides !== 'object' || overrides === null) {
@@ -141,7 +146,6 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
       throw new MeshError('INMESH_OPTION', `unknown option ${name}; known are ${[...knownOptions].join(', ')}`);
     }
   }
-  if (overrides.hedge) throw new MeshError('INMESH_UNSUPPORTED', 'option hedge is not supported yet');
   if (overrides.hashKey !== undefined) {
     throw new MeshError('INMESH_UNSUPPORTED', 'option hashKey is not supported yet');
   }
@@ -153,6 +157,7 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
     inheritDeadline: typed('inheritDeadline', 'boolean', overrides.inheritDeadline) ?? base.inheritDeadline,
     retry: resolveRetry(base.retry, overrides.retries),
     idempotent: typed('idempotent', 'boolean', overrides.idempotent) ?? base.idempotent,
+    hedge: typed('hedge', 'boolean', overrides.hedge) ?? base.hedge,
     subset: typed('subset', 'string', overrides.subset) ?? base.subset,
     fallback: typed('fallback', 'function', overrides.fallback) ?? base.fallback,
     policy: withMethod('policy', 'execute', 'a policy of cockatiel', overrides.policy) ?? base.policy,

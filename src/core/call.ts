@@ -59,6 +59,8 @@ export class Call extends Operation {
   inheritance: { readonly answered: boolean } | undefined = undefined;
   /** Whether the inbound request behind this call is itself a retry: then it is not multiplied further down. */
   isRepeat = false;
+  /** The call that this is a {@link branch} of. */
+  private origin: Call | undefined = undefined;
   private triedMembers: Set<Member> | undefined = undefined;
   /** Where the call started, of the mesh's clock. */
   readonly startedAt: number;
@@ -88,6 +90,27 @@ export class Call extends Operation {
   /** The members that earlier attempts of this call were sent to; picks avoid them. */
   get tried(): ReadonlySet<Member> {
     return this.triedMembers ?? noMembers;
+  }
+
+  /** The call that the caller made: this one, or the one it is a branch of. */
+  get root(): Call {
+    return this.origin ?? this;
+  }
+
+  /**
+   * The same request for one of several attempts that are under way at a time: what each comes to, and how it is
+   * cancelled, is its own.
+   */
+  branch(): Call {
+    const { name, options, deadline, startedAt, method, authority, path, headers, body, idempotent } = this;
+    const branch = new Call(name, options, deadline, startedAt, method, authority, path, headers, body, idempotent);
+    branch.origin = this.root;
+    branch.attempts = this.attempts;
+    branch.isRepeat = this.isRepeat;
+    branch.inheritedDeadline = this.inheritedDeadline;
+    branch.inheritance = this.inheritance;
+    if (this.triedMembers !== undefined) branch.triedMembers = new Set(this.triedMembers);
+    return branch;
   }
 
   /** Takes back an inherited deadline that no longer holds. */

@@ -16,6 +16,8 @@ export const events = {
   attemptEnd: channel('inmesh:attempt:end'),
   /** `{ service, call, reason, delayMs }` before a retry. */
   retry: channel('inmesh:retry'),
+  /** `{ service, call, delayMs }` when a call is sent a second time because its first attempt takes long. */
+  hedge: channel('inmesh:hedge'),
   /** `{ service, endpoint, cause, ejectionMs }` when an endpoint is ejected. */
   eject: channel('inmesh:outlier:eject'),
   /** `{ service, endpoint }` when its ejection ends. */

@@ -11,6 +11,7 @@ import type { Filter } from '../core/filter.ts';
 import { replyOf } from '../http/reply-of.ts';
 import { deadlineFilter } from '../resilience/deadline/deadline-filter.ts';
 import { fallbackFilter } from '../resilience/fallback/fallback-filter.ts';
+import { hedgeFilter } from '../resilience/hedge/hedge-filter.ts';
 import { fullJitterBackoff } from '../resilience/retry/backoff.ts';
 import { retryFilter } from '../resilience/retry/retry-filter.ts';
 import { type Routed, Router, type Unrouted } from '../routing/router.ts';
@@ -126,6 +127,18 @@ export class Planner {
           suppressed: (call) => call.isRepeat || breakers.some((breaker) => breaker.state.state === 'open'),
           onBudgetExhausted: () => {
             service.metrics.retryBudgetExhausted++;
+          },
+        }),
+        hedge: hedgeFilter({
+          clock,
+          ...service.guards.hedging,
+          shared: service.budget,
+          hasOther: (call) => cluster.hasOther(call),
+          onHedge: () => {
+            service.metrics.hedges++;
+          },
+          onWin: () => {
+            service.metrics.hedgesWon++;
           },
         }),
       },

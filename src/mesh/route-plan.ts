@@ -23,6 +23,7 @@ export interface PlanFilters {
   /** Of the service, where it has one. */
   readonly adaptiveLimit: Filter | undefined;
   readonly retry: Filter;
+  readonly hedge: Filter;
 }
 
 /** What a plan is made of. */
@@ -37,7 +38,7 @@ export interface RoutePlanParts {
 }
 
 /** The filters that depend on the options of a call, as bits. */
-const features = { policy: 1, fallback: 2 } as const;
+const features = { policy: 1, fallback: 2, hedge: 4 } as const;
 
 /** The way of the calls of one route to one destination. */
 export class RoutePlan {
@@ -67,7 +68,9 @@ export class RoutePlan {
   /** The stack for calls with `options`. */
   stackFor(options: ResolvedCallOptions): Stack<Call, Reply> {
     const key =
-      (options.policy === undefined ? 0 : features.policy) | (options.fallback === undefined ? 0 : features.fallback);
+      (options.policy === undefined ? 0 : features.policy) |
+      (options.fallback === undefined ? 0 : features.fallback) |
+      (options.hedge ? features.hedge : 0);
     let stack = this.variants[key];
     if (stack === undefined) {
       stack = this.compose(key);
@@ -95,9 +98,11 @@ export class RoutePlan {
         // Below the breaker, which need not know of calls that were turned away for want of room; above the retry, so that a
         // call is let in once.
         filters.adaptiveLimit,
-        // Directly above the cluster, so that every attempt picks anew. There even without retries: the budget has to
+        // Above the cluster, so that every attempt picks anew. There even without retries: the budget has to
         // know of the call, and an attempt that never left the process is moved to another member.
         filters.retry,
+        // Below the retry, which sees two attempts at a time as one that failed or did not.
+        (key & features.hedge) !== 0 && filters.hedge,
       ],
       this.leaf,
     );

@@ -1,13 +1,22 @@
 /**
  * What stands before the calls of a service, whatever their route? Its circuit breaker and its adaptive limit, where it
- * has them. A change of the configuration replaces the one that it changed; the other keeps what it has learnt.
+ * has them, and what its hedges share. A change of the configuration replaces the one that it changed; the other keeps what it has learnt.
  */
 import type { ServiceConfig } from '../config/mesh-config.ts';
+import { HedgeDelay } from '../resilience/hedge/hedge-delay.ts';
+import { hedgeDefaults } from '../resilience/hedge/hedge-options.ts';
 import { AdaptiveLimiter } from '../resilience/limit/adaptive-limit-filter.ts';
+import { RetryBudget } from '../resilience/retry/retry-budget.ts';
 import { type ServiceMetrics, unset } from '../telemetry/service-metrics.ts';
 import type { BreakerPart, MeshParts } from './mesh-parts.ts';
 
-type Guarded = Pick<ServiceConfig, 'circuitBreaker' | 'adaptiveLimit'>;
+type Guarded = Pick<ServiceConfig, 'circuitBreaker' | 'adaptiveLimit' | 'hedge'>;
+
+/** What the hedges of a service share. */
+export interface Hedging {
+  readonly delay: HedgeDelay;
+  readonly own: RetryBudget;
+}
 
 /** The guards of one service. */
 export class ServiceGuards {
@@ -15,6 +24,7 @@ export class ServiceGuards {
   breaker: BreakerPart | undefined;
   /** Undefined when it has none. */
   adaptiveLimit: AdaptiveLimiter | undefined;
+  hedging: Hedging;
   private readonly host: string;
   private readonly parts: MeshParts;
   private readonly metrics: ServiceMetrics;
@@ -25,12 +35,14 @@ export class ServiceGuards {
     this.metrics = metrics;
     this.breaker = this.makeBreaker(config);
     this.adaptiveLimit = this.makeLimit(config);
+    this.hedging = makeHedging(config);
   }
 
   /** Takes a new configuration. */
   reconfigure(before: Guarded, config: Guarded): void {
     if (differs(before.circuitBreaker, config.circuitBreaker)) this.breaker = this.makeBreaker(config);
     if (differs(before.adaptiveLimit, config.adaptiveLimit)) this.adaptiveLimit = this.makeLimit(config);
+    if (differs(before.hedge, config.hedge)) this.hedging = makeHedging(config);
   }
 
   private makeBreaker({ circuitBreaker }: Guarded): BreakerPart | undefined {
@@ -52,6 +64,17 @@ export class ServiceGuards {
     metrics.readAdaptiveLimit = () => limiter.limit;
     return limiter;
   }
+}
+
+/** One at least in each second: at a few calls a second the share alone would allow none. */
+const minHedgesPerSecond = 1;
+
+function makeHedging({ hedge }: Guarded): Hedging {
+  const { maxExtraLoadPercent } = hedge ?? hedgeDefaults;
+  return {
+    delay: new HedgeDelay(maxExtraLoadPercent),
+    own: new RetryBudget({ percent: maxExtraLoadPercent, minRetriesPerSecond: minHedgesPerSecond }),
+  };
 }
 
 function differs(a: unknown, b: unknown): boolean {

@@ -56,6 +56,8 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     'Retries refused by the retry budget.',
     (series) => series.retryBudgetExhausted,
   ),
+  counter('hedges', '{attempt}', 'Attempts sent beside one that took long.', (series) => series.hedges),
+  counter('hedges_won', '{attempt}', 'Hedges that were answered first.', (series) => series.hedgesWon),
   counter(
     'adaptive_limit_refusals',
     '{call}',

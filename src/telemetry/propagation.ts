@@ -30,7 +30,7 @@ export class Propagation {
     const context = this.traces.contextOf(attempt);
     if (context === undefined) {
       if (inbound === undefined) return headers;
-      return this.traces.isTraced(attempt.call) ? withRequestId(headers, inbound) : withMissing(headers, inbound);
+      return this.traces.isTraced(attempt.call.root) ? withRequestId(headers, inbound) : withMissing(headers, inbound);
     }
     const injected: string[] = [];
     propagation.inject(context, injected, headerListSetter);

@@ -45,6 +45,10 @@ export class ServiceMetrics {
   retries = 0;
   /** Retries that were wanted, and refused by the retry budget. */
   retryBudgetExhausted = 0;
+  /** Second attempts that were sent because the first took long. */
+  hedges = 0;
+  /** Those that were answered first. */
+  hedgesWon = 0;
   /** Calls that an adaptive limit turned away, or in dark mode would have. */
   adaptiveLimitRefusals = 0;
   /** Reads the adaptive limit; `undefined` without one. */

@@ -74,7 +74,7 @@ export class Traces {
   startAttempt(attempt: Attempt, secure: boolean): OperationTrace | undefined {
     const tracer = this.mode === 'off' ? undefined : this.currentTracer();
     if (tracer === undefined) return undefined;
-    const parent = this.contexts.get(attempt.call);
+    const parent = this.contexts.get(attempt.call.root);
     if (parent === undefined) return undefined;
     if (this.mode === 'defer') return new OperationTrace(undefined, parent);
     const attributes = attemptAttributes(attempt, secure);

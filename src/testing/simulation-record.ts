@@ -112,7 +112,8 @@ export class SimulationRecord {
     this.onEjection = onEjection;
     events.callStart.subscribe(this.onStart);
     events.callEnd.subscribe(this.onEnd);
-    events.retry.subscribe(this.onRetry);
+    // Both pay from one budget.
+    for (const repeat of [events.retry, events.hedge]) repeat.subscribe(this.onRetry);
     events.eject.subscribe(this.onEjection);
   }
 
@@ -128,7 +129,7 @@ export class SimulationRecord {
   close(): void {
     events.callStart.unsubscribe(this.onStart);
     events.callEnd.unsubscribe(this.onEnd);
-    events.retry.unsubscribe(this.onRetry);
+    for (const repeat of [events.retry, events.hedge]) repeat.unsubscribe(this.onRetry);
     events.eject.unsubscribe(this.onEjection);
   }
 

@@ -108,6 +108,13 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
       }),
     ),
     circuitBreaker: dice.maybe(0.3, () => randomBreaker(dice)),
+    hedge: dice.maybe(0.3, () => ({ maxExtraLoad: dice.pick(1, 10, 50) })),
+    adaptiveConcurrency: dice.maybe(0.2, () => ({
+      algorithm: dice.pick('VEGAS', 'GRADIENT2'),
+      minLimit: dice.integer(1, 3),
+      initialLimit: dice.integer(3, 8),
+      darkMode: dice.chance(0.3),
+    })),
   });
 }
 

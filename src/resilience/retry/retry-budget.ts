@@ -57,10 +57,16 @@ export class RetryBudget {
     this.recentCalls++;
   }
 
+  /** Whether {@link tryWithdraw} would answer yes. */
+  hasRoom(now: number): boolean {
+    this.placeAt(now);
+    return this.recentRetries + 1 <= Math.max(this.minRetries, this.recentCalls * this.ratio);
+  }
+
   /** Counts a retry at the instant `now` if the budget has room for it. */
   tryWithdraw(now: number): boolean {
+    if (!this.hasRoom(now)) return false;
     const place = this.placeAt(now);
-    if (this.recentRetries + 1 > Math.max(this.minRetries, this.recentCalls * this.ratio)) return false;
     this.retries[place] = (this.retries[place] as number) + 1;
     this.recentRetries++;
     return true;

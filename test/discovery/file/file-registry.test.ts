@@ -210,10 +210,10 @@ describe('FileRegistry', () => {
     const file = join(folder, 'mesh.yaml');
     await writeFile(file, 'content');
     watch(file);
-    const source = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
+    const source = (path: string) => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href);
     const script = `
       import { systemClock } from ${source('core/clock.ts')};
-      import { FileRegistry } from ${source('discovery/file-registry.ts')};
+      import { FileRegistry } from ${source('discovery/file/file-registry.ts')};
       const registry = new FileRegistry({ paths: [${JSON.stringify(file)}], clock: systemClock });
       registry.watchDocuments({ set: (documents) => console.log(documents[0].text), absent() {}, failed() {} });
     `;

@@ -22,7 +22,7 @@ import {
 import { EndpointRecorder } from '../endpoint-recorder.ts';
 
 function recorded(name: string): string {
-  return readFileSync(new URL(`../backends/kubernetes/recorded/${name}.ndjson`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`../../backends/kubernetes/recorded/${name}.ndjson`, import.meta.url), 'utf8');
 }
 
 function linesOf(text: string): readonly string[] {
