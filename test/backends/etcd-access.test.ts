@@ -107,7 +107,7 @@ describe.skipIf(!hasServer('etcd'))('a real etcd that asks who it is', () => {
   it('lets no process exit in the middle of a registration, though a watch asked for the token first', async () => {
     const source = (name: string) => fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url));
     const script = `
-      import { EtcdRegistry } from '${source('discovery/etcd-registry')}';
+      import { EtcdRegistry } from '${source('discovery/etcd/etcd-registry')}';
       import { makeEndpoint } from '${source('core/endpoint')}';
       import { systemClock } from '${source('core/clock')}';
       import { systemRandom } from '${source('core/random')}';

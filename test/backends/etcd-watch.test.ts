@@ -242,7 +242,7 @@ describe.skipIf(!hasServer('etcd'))('watches of a real etcd', { timeout: 60_000 
     await open();
     const source = (name: string) => fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url));
     const script = `
-      import { EtcdRegistry } from '${source('discovery/etcd-registry')}';
+      import { EtcdRegistry } from '${source('discovery/etcd/etcd-registry')}';
       import { systemClock } from '${source('core/clock')}';
       import { systemRandom } from '${source('core/random')}';
       const parts = { clock: systemClock, random: systemRandom, service: 'productpage' };
