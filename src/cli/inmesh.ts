@@ -57,6 +57,7 @@ function registry(
   const address = values.registry ?? process.env.INMESH_REGISTRY;
   if (address === undefined) return explain('which registry? --registry or the environment variable INMESH_REGISTRY');
   const { name, expect, to, strict = false } = values;
+  if (to !== undefined && action !== 'rollback') return explain(`--to is for rollback, not for ${action}`);
   return registryCommand(action, files, { registry: address, name, expect, to, strict }, streams);
 }
 

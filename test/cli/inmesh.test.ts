@@ -30,6 +30,11 @@ describe('inmesh', () => {
     expect(inmesh('--nope')).toMatchObject({ status: 2, stderr: expect.stringContaining('--nope') });
   });
 
+  it('takes --to for a rollback alone', () => {
+    const args = ['registry', 'apply', 'mesh.yaml', '--registry', 'consul://127.0.0.1:1', '--to', '3'];
+    expect(inmesh(...args)).toMatchObject({ status: 2, stderr: expect.stringContaining('--to is for rollback') });
+  });
+
   it('accepts a valid document', () => {
     const path = file('good.yaml', 'services:\n  - host: reviews\n    endpoints: [{ address: 127.0.0.1:1 }]\n');
     expect(inmesh('check', path)).toMatchObject({ status: 0, stdout: 'valid: 1 services, rules for 0 hosts\n' });
