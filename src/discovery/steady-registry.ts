@@ -45,7 +45,7 @@ export class SteadyRegistry {
     this.name = inner.name;
     this.lastKnown = parts.lastKnown;
     // What the driver lacks, this lacks.
-    this.register = inner.register && ((...args) => (inner.register as NonNullable<typeof inner.register>)(...args));
+    this.register = inner.register?.bind(inner);
     this.watchDocuments = inner.watchDocuments && ((sink) => this.steadyDocuments(sink));
     this.watchEndpoints = inner.watchEndpoints && ((service, sink) => this.steadyEndpoints(service, sink));
   }

@@ -129,18 +129,19 @@ export class Planner {
             service.metrics.retryBudgetExhausted++;
           },
         }),
-        hedge: hedgeFilter({
-          clock,
-          ...service.guards.hedging,
-          shared: service.budget,
-          hasOther: (call) => cluster.hasOther(call),
-          onHedge: () => {
-            service.metrics.hedges++;
-          },
-          onWin: () => {
-            service.metrics.hedgesWon++;
-          },
-        }),
+        hedge: () =>
+          hedgeFilter({
+            clock,
+            ...service.guards.hedging,
+            shared: service.budget,
+            hasOther: (call) => cluster.hasOther(call),
+            onHedge: () => {
+              service.metrics.hedges++;
+            },
+            onWin: () => {
+              service.metrics.hedgesWon++;
+            },
+          }),
       },
       leaf: (call) => service.whenKnown(call, cluster.send),
     });

@@ -23,7 +23,8 @@ export interface PlanFilters {
   /** Of the service, where it has one. */
   readonly adaptiveLimit: Filter | undefined;
   readonly retry: Filter;
-  readonly hedge: Filter;
+  /** Made for the first call that is hedged. */
+  readonly hedge: () => Filter;
 }
 
 /** What a plan is made of. */
@@ -102,7 +103,7 @@ export class RoutePlan {
         // know of the call, and an attempt that never left the process is moved to another member.
         filters.retry,
         // Below the retry, which sees two attempts at a time as one that failed or did not.
-        (key & features.hedge) !== 0 && filters.hedge,
+        (key & features.hedge) !== 0 && filters.hedge(),
       ],
       this.leaf,
     );

@@ -1,6 +1,7 @@
 /**
  * What stands before the calls of a service, whatever their route? Its circuit breaker and its adaptive limit, where it
- * has them, and what its hedges share. A change of the configuration replaces the one that it changed; the other keeps what it has learnt.
+ * has them, and what its hedges share. A change of the configuration replaces what it changed; the rest keeps what it has
+ * learnt.
  */
 import type { ServiceConfig } from '../config/mesh-config.ts';
 import { HedgeDelay } from '../resilience/hedge/hedge-delay.ts';
@@ -24,7 +25,8 @@ export class ServiceGuards {
   breaker: BreakerPart | undefined;
   /** Undefined when it has none. */
   adaptiveLimit: AdaptiveLimiter | undefined;
-  hedging: Hedging;
+  private madeHedging: Hedging | undefined = undefined;
+  private hedge: Guarded['hedge'];
   private readonly host: string;
   private readonly parts: MeshParts;
   private readonly metrics: ServiceMetrics;
@@ -35,14 +37,21 @@ export class ServiceGuards {
     this.metrics = metrics;
     this.breaker = this.makeBreaker(config);
     this.adaptiveLimit = this.makeLimit(config);
-    this.hedging = makeHedging(config);
+    this.hedge = config.hedge;
+  }
+
+  /** Of all its calls; made with the first that is hedged. */
+  get hedging(): Hedging {
+    this.madeHedging ??= makeHedging(this.hedge);
+    return this.madeHedging;
   }
 
   /** Takes a new configuration. */
   reconfigure(before: Guarded, config: Guarded): void {
     if (differs(before.circuitBreaker, config.circuitBreaker)) this.breaker = this.makeBreaker(config);
     if (differs(before.adaptiveLimit, config.adaptiveLimit)) this.adaptiveLimit = this.makeLimit(config);
-    if (differs(before.hedge, config.hedge)) this.hedging = makeHedging(config);
+    this.hedge = config.hedge;
+    if (differs(before.hedge, config.hedge)) this.madeHedging = undefined;
   }
 
   private makeBreaker({ circuitBreaker }: Guarded): BreakerPart | undefined {
@@ -69,7 +78,7 @@ export class ServiceGuards {
 /** One at least in each second: at a few calls a second the share alone would allow none. */
 const minHedgesPerSecond = 1;
 
-function makeHedging({ hedge }: Guarded): Hedging {
+function makeHedging(hedge: Guarded['hedge']): Hedging {
   const { maxExtraLoadPercent } = hedge ?? hedgeDefaults;
   return {
     delay: new HedgeDelay(maxExtraLoadPercent),

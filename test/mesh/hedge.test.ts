@@ -98,6 +98,25 @@ describe('a call that takes long', () => {
     expect([500, 503]).toContain(await failing);
   });
 
+  it('counts no win for a hedge that fails as well, and is not taken for never sent', async () => {
+    const { clock } = await open({
+      ...policy,
+      retries: { max: 2 },
+      retryBudget: { percent: 0, minRetriesPerSecond: 1 },
+    });
+    await learn();
+    behave({
+      [a]: { latency: 30, faults: [{ kind: 'reset-before-head' }] },
+      [b]: { latency: 30, faults: [{ kind: 'reset-before-head' }] },
+    });
+    asked();
+    const failing = call();
+    await clock.advance(200);
+    expect(await failing).toBe('INMESH_RESET');
+    expect(asked()).toHaveLength(2);
+    expect([await metric('inmesh_hedges_total'), await metric('inmesh_hedges_won_total')]).toEqual(['1', '0']);
+  });
+
   it.each<[string, MeshRequestOptions]>([
     ['is not idempotent', { method: 'POST', body: 'x' }],
     [

@@ -1,7 +1,7 @@
 /**
  * How long is too long? A quantile of the latencies of the last half minute, in three windows of ten seconds (Finagle,
- * `client/BackupRequestFilter.scala`). Latencies are counted in buckets, each a twelfth longer than the one before: exact
- * enough for a delay, and one addition an attempt.
+ * `client/BackupRequestFilter.scala`). Latencies are counted in buckets, eight to each doubling: exact enough for a delay,
+ * and one addition an attempt.
  */
 
 const windowMs = 10_000;

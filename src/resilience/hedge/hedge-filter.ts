@@ -52,11 +52,10 @@ function mayBeSentTwice({ idempotent, upgrade, isRepeat, body }: Call): boolean 
 
 const lost = new MeshError('INMESH_ABORTED', 'another attempt of the call was answered first');
 
-/** What an attempt came to that is not good enough while the other may be. */
+/** A reply that is not good enough while the other attempt may have a better one. */
 interface Poor {
   readonly branch: Call;
-  readonly reply: Reply | undefined;
-  readonly error: unknown;
+  readonly reply: Reply;
 }
 
 /** One attempt of a call, and perhaps a second one beside it. */
@@ -94,8 +93,7 @@ class Race {
     });
     this.call.onCancel(this.onCancel);
     this.send(this.first);
-    if (delayMs !== undefined && !this.over)
-      this.timer = this.options.clock.setTimer(() => this.hedge(delayMs), delayMs);
+    if (delayMs !== undefined) this.hedgeAfter(delayMs, delayMs);
     return settled;
   }
 
@@ -107,7 +105,11 @@ class Race {
     );
   }
 
-  private hedge(delayMs: number): void {
+  private hedgeAfter(waitMs: number, delayMs: number): void {
+    this.timer = this.options.clock.setTimer(() => this.hedge(waitMs, delayMs), waitMs);
+  }
+
+  private hedge(waitedMs: number, delayMs: number): void {
     this.timer = undefined;
     const { clock, own, shared, hasOther, onHedge } = this.options;
     const { first, call } = this;
@@ -118,8 +120,9 @@ class Race {
     if (!mayBeSentTwice(call)) return;
     const now = clock.now();
     if (!own.hasRoom(now) || !shared.tryWithdraw(now)) {
-      // Most that take long are over soon; the few that are not deserve the next place.
-      this.timer = clock.setTimer(() => this.hedge(delayMs), delayMs);
+      // Most that take long are over soon; the few that are not deserve a later place. Waits grow: a long poll is no reason
+      // to look every millisecond.
+      this.hedgeAfter(2 * waitedMs, delayMs);
       return;
     }
     own.tryWithdraw(now);
@@ -134,34 +137,32 @@ class Race {
 
   private headed(branch: Call, reply: Reply): void {
     this.running--;
-    if (branch === this.first && !this.over) this.record();
+    // A fast failure is no fast answer.
+    if (branch === this.first && !this.over && reply.outcome.kind !== 'failure') this.record();
     if (this.over) discardReply(reply, this.options.clock);
-    else if (reply.outcome.kind === 'failure' && this.running > 0) this.keep({ branch, reply, error: undefined });
+    // The other one may be better.
+    else if (reply.outcome.kind === 'failure' && this.running > 0) this.poor = { branch, reply };
     else this.end(branch, reply);
   }
 
   private failed(branch: Call, error: unknown): void {
     this.running--;
     if (this.over) return;
-    if (this.running > 0) this.keep({ branch, reply: undefined, error });
-    else if (this.poor?.reply !== undefined) this.end(this.poor.branch, this.poor.reply);
+    if (this.running > 0) return;
+    if (this.poor !== undefined) this.end(this.poor.branch, this.poor.reply);
     else this.fail(branch, error);
-  }
-
-  /** The other one may be better. */
-  private keep(poor: Poor): void {
-    this.poor = poor;
   }
 
   private end(branch: Call, reply: Reply): void {
     this.stop(branch);
     const { poor, call } = this;
-    if (poor?.reply !== undefined && poor.reply !== reply) discardReply(poor.reply, this.options.clock);
+    if (poor !== undefined && poor.reply !== reply) discardReply(poor.reply, this.options.clock);
     if (branch === this.second) {
-      if (poor === undefined) this.record();
-      this.options.onWin?.();
+      if (this.running > 0) this.record();
+      if (reply.outcome.kind !== 'failure') this.options.onWin?.();
     }
-    (branch === this.first ? this.second : this.first)?.cancel(lost);
+    // One that is over has a reply that is read to its end, which keeps the connection.
+    if (this.running > 0) (branch === this.first ? this.second : this.first)?.cancel(lost);
     // While its body comes, the call may still be cancelled.
     reply.onEnd(() => call.offCancel(this.onCancel));
     this.resolve(reply);
@@ -179,7 +180,8 @@ class Race {
     if (this.timer !== undefined) this.options.clock.clearTimer(this.timer);
     const { call, first, second } = this;
     call.lastMember = branch.lastMember;
-    call.lastSent = branch.lastSent;
+    // What a server may have seen of either counts.
+    call.lastSent = [first, second].some((one) => one?.lastSent === 'maybe') ? 'maybe' : branch.lastSent;
     call.attempts = Math.max(first.attempts, second?.attempts ?? 0);
   }
 
