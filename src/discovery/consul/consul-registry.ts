@@ -8,6 +8,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { Random } from '../../core/random.ts';
+import { OpenWatches } from '../open-watches.ts';
 import type {
   DocumentStore,
   EndpointChange,
@@ -55,7 +56,7 @@ export class ConsulRegistry implements Registry {
   private readonly parts: ConsulParts;
   private readonly times: ConsulTimes;
   private readonly service: string | undefined;
-  private readonly watches = new Set<Watch>();
+  private readonly watches = new OpenWatches();
   private readonly registrations = new Set<ConsulRegistration>();
   private reports: ConsulReports | undefined;
   private closing: Promise<void> | undefined;
@@ -71,14 +72,14 @@ export class ConsulRegistry implements Registry {
   }
 
   watchEndpoints(service: string, sink: Sink<EndpointChange>): Watch {
-    return this.keep(watchConsulEndpoints(this.parts, service, sink));
+    return this.watches.keep(watchConsulEndpoints(this.parts, service, sink));
   }
 
   watchDocuments(sink: Sink<readonly RawDocument[]>): Watch {
     const { parts, service, times } = this;
     if (service !== undefined) this.reports ??= new ConsulReports(parts, service);
     const options = { ...parts, service, reports: this.reports, settleMs: times.settleMs };
-    return this.keep(new ConsulDocuments(options, sink));
+    return this.watches.keep(new ConsulDocuments(options, sink));
   }
 
   /**
@@ -110,8 +111,7 @@ export class ConsulRegistry implements Registry {
   }
 
   private async end(): Promise<void> {
-    for (const watch of this.watches) watch.close();
-    this.watches.clear();
+    this.watches.close();
     await this.reports?.close();
     await this.closeClient();
   }
@@ -124,16 +124,6 @@ export class ConsulRegistry implements Registry {
   private async closeClient(): Promise<void> {
     const { client } = this.parts;
     await (this.registrations.size === 0 ? client.close() : client.closeQueries());
-  }
-
-  private keep(watch: Watch): Watch {
-    this.watches.add(watch);
-    return {
-      close: () => {
-        watch.close();
-        this.watches.delete(watch);
-      },
-    };
   }
 }
 

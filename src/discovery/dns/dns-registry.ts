@@ -7,6 +7,7 @@ import type { Clock } from '../../core/clock.ts';
 import { makeEndpoint, parseAddress } from '../../core/endpoint.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
+import { OpenWatches } from '../open-watches.ts';
 import type { EndpointChange, Registry, Sink, Watch } from '../registry.ts';
 import { addressAnswer, type DnsAnswer } from './dns-answer.ts';
 import { type DnsClient, systemDnsClient } from './dns-resolver.ts';
@@ -49,7 +50,7 @@ export class DnsRegistry implements Registry {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly options: DnsWatchOptions;
-  private readonly watches = new Set<Watch>();
+  private readonly watches = new OpenWatches();
 
   /** @throws MeshError `INMESH_OPTION` for a server that is not an IP address with or without a port. */
   constructor({ server, records, clock, random, client, ...options }: DnsRegistryOptions) {
@@ -71,18 +72,11 @@ export class DnsRegistry implements Registry {
    */
   watchEndpoints(service: string, sink: Sink<EndpointChange>): Watch {
     const watch = this.start(service, sink);
-    this.watches.add(watch);
-    return {
-      close: () => {
-        watch.close();
-        this.watches.delete(watch);
-      },
-    };
+    return this.watches.keep(watch);
   }
 
   async close(): Promise<void> {
-    for (const watch of this.watches) watch.close();
-    this.watches.clear();
+    this.watches.close();
     this.client.cancel();
   }
 

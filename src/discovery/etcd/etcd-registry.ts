@@ -11,6 +11,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
+import { OpenWatches } from '../open-watches.ts';
 import type { DocumentStore, EndpointChange, RawDocument, Registration, Registry, Sink, Watch } from '../registry.ts';
 import { defaultPrefix } from '../remote/kept-text.ts';
 import { flag, parseRegistryAddress, type RegistryAddress } from '../remote/registry-address.ts';
@@ -57,7 +58,7 @@ export class EtcdRegistry implements Registry {
   private readonly service: string | undefined;
   private readonly gateway: EtcdGateway;
   private readonly parts: PrefixWatchParts;
-  private readonly watches = new Set<Watch>();
+  private readonly watches = new OpenWatches();
   private readonly reporters = new Set<EtcdReporter>();
   private readonly registrations = new Set<EtcdRegistration>();
   private closing: Promise<void> | undefined;
@@ -138,8 +139,7 @@ export class EtcdRegistry implements Registry {
   }
 
   private async end(): Promise<void> {
-    for (const watch of this.watches) watch.close();
-    this.watches.clear();
+    this.watches.close();
     this.parts.streams.close();
     await Promise.all([...this.reporters].map((reporter) => this.closeReporter(reporter)));
     await this.closeGateway();
@@ -178,13 +178,7 @@ export class EtcdRegistry implements Registry {
       queueMicrotask(() => sink.failed(error));
       return watch;
     }
-    this.watches.add(watch);
-    return {
-      close: () => {
-        watch.close();
-        this.watches.delete(watch);
-      },
-    };
+    return this.watches.keep(watch);
   }
 }
 

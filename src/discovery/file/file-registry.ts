@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
+import { OpenWatches } from '../open-watches.ts';
 import type { RawDocument, Registry, Sink, Watch } from '../registry.ts';
 import { FileWatch, type FileWatchOptions, fileWatchDefaults } from './file-watch.ts';
 
@@ -20,7 +21,7 @@ export class FileRegistry implements Registry {
   private readonly paths: readonly string[];
   private readonly clock: Clock;
   private readonly options: FileWatchOptions;
-  private readonly watches = new Set<FileWatch>();
+  private readonly watches = new OpenWatches();
 
   /** @throws MeshError `INMESH_OPTION` without a path. */
   constructor({ paths, clock, ...options }: FileRegistryOptions) {
@@ -35,17 +36,10 @@ export class FileRegistry implements Registry {
 
   watchDocuments(sink: Sink<readonly RawDocument[]>): Watch {
     const watch = new FileWatch(this.paths, sink, this.clock, this.options);
-    this.watches.add(watch);
-    return {
-      close: () => {
-        watch.close();
-        this.watches.delete(watch);
-      },
-    };
+    return this.watches.keep(watch);
   }
 
   async close(): Promise<void> {
-    for (const watch of this.watches) watch.close();
-    this.watches.clear();
+    this.watches.close();
   }
 }

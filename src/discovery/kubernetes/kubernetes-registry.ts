@@ -6,6 +6,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { parseAddress } from '../../core/endpoint.ts';
 import type { Random } from '../../core/random.ts';
+import { OpenWatches } from '../open-watches.ts';
 import type { DocumentStore, EndpointChange, RawDocument, Registry, Sink, Watch } from '../registry.ts';
 import { type ReconnectOptions, reconnectDefaults } from '../remote/reconnect-delay.ts';
 import { RegistryClient } from '../remote/registry-client.ts';
@@ -68,7 +69,7 @@ export class KubernetesRegistry implements Registry {
   private readonly portName: string;
   private readonly selector: string;
   private readonly client: RegistryClient;
-  private readonly watches = new Set<Watch>();
+  private readonly watches = new OpenWatches();
   /** Namespaces that may not be read, as far as that was told. */
   private readonly forbidden = new Set<string>();
 
@@ -121,8 +122,7 @@ export class KubernetesRegistry implements Registry {
   }
 
   async close(): Promise<void> {
-    for (const watch of this.watches) watch.close();
-    this.watches.clear();
+    this.watches.close();
     await this.client.close();
   }
 
@@ -156,7 +156,7 @@ export class KubernetesRegistry implements Registry {
       backoffMs: backoffMs ?? reconnectDefaults.backoffMs,
       maxBackoffMs: maxBackoffMs ?? reconnectDefaults.maxBackoffMs,
     };
-    return this.keep(
+    return this.watches.keep(
       new KubernetesWatch({
         client,
         clock,
@@ -175,21 +175,11 @@ export class KubernetesRegistry implements Registry {
     queueMicrotask(() => {
       if (!isClosed) tell();
     });
-    return this.keep({
+    return this.watches.keep({
       close: () => {
         isClosed = true;
       },
     });
-  }
-
-  private keep(watch: Watch): Watch {
-    this.watches.add(watch);
-    return {
-      close: () => {
-        watch.close();
-        this.watches.delete(watch);
-      },
-    };
   }
 }
 
