@@ -5,8 +5,12 @@
 
 /** A window holds at least so many calls, */
 const minCalls = 10;
-/** and lasts at least this long, in ms. */
+/** and lasts at least this long, in ms; */
 const minMs = 100;
+/** with fewer calls than this it lasts longer, or the noise of single calls would be taken for waiting, */
+const manyCalls = 250;
+/** but not longer than this, in ms. */
+const longMs = 1_000;
 
 /** What a window of calls says. */
 export interface WindowSample {
@@ -33,7 +37,8 @@ export class SampleWindow {
     this.sumMs += latencyMs;
     if (inFlight > this.inFlight) this.inFlight = inFlight;
     if (dropped) this.dropped = true;
-    if (this.calls < minCalls || now - this.startedAt < minMs) return undefined;
+    const needMs = this.calls < manyCalls ? longMs : minMs;
+    if (this.calls < minCalls || now - this.startedAt < needMs) return undefined;
     const sample = { latencyMs: this.sumMs / this.calls, inFlight: this.inFlight, dropped: this.dropped };
     this.calls = 0;
     this.sumMs = 0;

@@ -83,11 +83,37 @@ describe('Vegas', () => {
 });
 
 describe('a window of samples', () => {
-  it('is full after ten calls and 100 ms, and says the mean, the most in flight, and whether one was dropped', () => {
+  it('says the mean, the most in flight, and whether one was dropped', () => {
     const window = new SampleWindow();
     for (let call = 0; call < 10; call++) expect(window.add(call, 10, call, false)).toBeUndefined();
-    expect(window.add(100, 120, 3, true)).toEqual({ latencyMs: 20, inFlight: 9, dropped: true });
-    for (let call = 0; call < 9; call++) expect(window.add(200 + call * 50, 10, 1, false)).toBeUndefined();
-    expect(window.add(700, 10, 1, false)).toEqual({ latencyMs: 10, inFlight: 1, dropped: false });
+    expect(window.add(1_000, 120, 3, true)).toEqual({ latencyMs: 20, inFlight: 9, dropped: true });
+  });
+
+  it('is full after 100 ms of many calls', () => {
+    const window = new SampleWindow();
+    for (let call = 0; call < 249; call++) expect(window.add(call / 4, 10, 1, false)).toBeUndefined();
+    expect(window.add(99, 10, 1, false)).toBeUndefined();
+    expect(window.add(100, 10, 1, false)).toMatchObject({ latencyMs: 10 });
+  });
+
+  it('is full after a second of fewer calls, and has ten at least', () => {
+    const window = new SampleWindow();
+    for (let call = 0; call < 20; call++) expect(window.add(call * 49, 10, 1, false)).toBeUndefined();
+    expect(window.add(1_000, 10, 1, false)).toMatchObject({ latencyMs: 10 });
+    for (let call = 0; call < 9; call++) expect(window.add(2_000 + call * 500, 10, 1, false)).toBeUndefined();
+    expect(window.add(9_000, 10, 1, false)).toMatchObject({ latencyMs: 10 });
+  });
+
+  it('does not take the noise of few calls for waiting', () => {
+    const random = seededRandom(5);
+    const window = new SampleWindow();
+    const limit = new Vegas(options, random);
+    // 200 calls a second, whose latencies differ much and do not depend on the load.
+    for (let call = 0; call < 20_000; call++) {
+      const latencyMs = 50 * Math.exp(random.next() + random.next() - 1);
+      const sample = window.add(call * 5, latencyMs, limit.limit, false);
+      if (sample !== undefined) limit.sample(sample);
+    }
+    expect(limit.limit).toBeGreaterThan(25);
   });
 });
