@@ -12,7 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['core', 'http', ...capabilities],
   mesh: upToMesh,
   adapters: upToMesh,
-  cli: [...upToMesh, 'adapters'],
+  cli: [...upToMesh, 'adapters', 'testing'],
   testing: [...upToMesh, 'adapters'],
   '.': [...upToMesh, 'adapters', 'testing'],
 };

@@ -4,7 +4,7 @@
  */
 import type { MeshDocument } from '../../src/index.ts';
 import type { EndpointProfile } from '../../src/testing/endpoint-profile.ts';
-import { type Simulation, simulateMesh } from '../../src/testing/index.ts';
+import { openLoop, simulateMesh } from '../../src/testing/index.ts';
 
 /** How a service is used. */
 export type Policy = NonNullable<NonNullable<MeshDocument['services']>[number]['trafficPolicy']>;
@@ -52,49 +52,17 @@ export async function run(
     seed,
     endpoints: Object.fromEntries(endpoints.map((profile, index) => [addressOf(index), profile])),
   });
-  const { clock } = simulation;
-  const latenciesMs: number[] = [];
-  let good = 0;
-  let calls = 0;
-  const call = async () => {
-    const startedAt = clock.now();
-    calls++;
-    try {
-      const { statusCode, body } = await simulation.mesh.request(`http://${host}/`);
-      await body.dump();
-      const latencyMs = clock.now() - startedAt;
-      if (statusCode !== 200) return;
-      latenciesMs.push(latencyMs);
-      if (slowMs === undefined || latencyMs <= slowMs) good++;
-    } catch {
-      // It counts as what it is: no success.
-    }
-  };
-  const pending: Promise<void>[] = [];
-  const gapMs = 1_000 / callsPerSecond;
-  for (let at = 0; at < durationMs; at += gapMs) {
-    pending.push(call());
-    await clock.advance(gapMs);
-  }
-  await finish(simulation, pending);
+  const samples = await openLoop(simulation, { url: `http://${host}/`, callsPerSecond, durationMs });
+  await simulation.close({ timeoutMs: 1 });
+  const good = samples.filter(({ status, error }) => status === 200 && error === undefined);
+  const latenciesMs = good.map(({ startedAt, endedAt }) => endedAt - startedAt).sort((a, b) => a - b);
+  const inTime = slowMs === undefined ? latenciesMs : latenciesMs.filter((latencyMs) => latencyMs <= slowMs);
   const { received } = simulation.network;
   const shares = addresses.map(
     (address) => received.filter((one) => one.endpoint === address).length / received.length,
   );
-  latenciesMs.sort((a, b) => a - b);
-  return { success: good / calls, amplification: received.length / calls, shares, latenciesMs };
-}
-
-async function finish(simulation: Simulation, pending: readonly Promise<void>[]): Promise<void> {
-  let done = false;
-  const all = Promise.all(pending).then(() => {
-    done = true;
-  });
-  while (!done) await simulation.clock.advance(100);
-  await all;
-  const closing = simulation.mesh.close({ timeoutMs: 1 });
-  await simulation.clock.advance(10);
-  await closing;
+  const calls = samples.length;
+  return { success: inTime.length / calls, amplification: received.length / calls, shares, latenciesMs };
 }
 
 /** The q-quantile of sorted values. */

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /**
- * What can be done from a shell? `inmesh check` tells whether a document is valid, before it is deployed; `inmesh
- * registry` publishes it.
+ * What can be done from a shell? `inmesh check` tells whether a document is valid, and `inmesh simulate` what it would do,
+ * before it is deployed; `inmesh registry` publishes it.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { check } from './check.ts';
 import { registryActions, registryCommand } from './registry-command.ts';
+import { simulateOptions } from './simulate/plan-runs.ts';
+import { simulate } from './simulate/simulate.ts';
 
 const usage = `usage: inmesh check <file or folder> …            validates mesh documents
        inmesh registry apply <file>                validates a document and publishes it
@@ -19,6 +21,12 @@ const usage = `usage: inmesh check <file or folder> …            validates mes
            --name <document>      default: the name of the file, else the only document that is there
            --expect <version>     write only over this version; default: the one that is there
            --strict               warnings are problems
+       inmesh simulate <file or folder> …          runs documents in simulated time, and prints what they would do
+           --scenario <names>     all, or some of: steady, slow-endpoint, sinkhole, overload, zone-loss, … ; says which
+           --against <file>       runs another document too, to compare
+           --service <host>       what it happens to; default: the first service
+           --rps, --latency, --concurrency, --duration, --slow, --endpoints, --seed, --method, --url   the load
+           --svg <file>, --html <file>   writes charts
        inmesh --version                            prints the version
        inmesh --help                               prints this
 `;
@@ -45,6 +53,7 @@ async function main(): Promise<number> {
   const [command, ...rest] = positionals;
   if (command === 'check') return rest.length > 0 ? check(rest, process.stdout, process.stderr) : explain();
   if (command === 'registry') return registry(rest, values);
+  if (command === 'simulate') return rest.length > 0 ? simulate(rest, values, streams) : explain();
   return explain(command === undefined ? undefined : `unknown command ${command}`);
 }
 
@@ -77,6 +86,7 @@ function read() {
       expect: { type: 'string' },
       to: { type: 'string' },
       strict: { type: 'boolean' },
+      ...simulateOptions,
     },
   });
 }
@@ -86,4 +96,9 @@ function version(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
+// A reader that has seen enough, such as `head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 process.exitCode = await main();
