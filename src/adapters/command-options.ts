@@ -10,14 +10,20 @@ import { type LimitOptions, limitDefaults } from '../resilience/limit/limit-opti
 /** How many run at once, and how many wait. */
 type CommandLimit = Pick<LimitOptions, 'maxRequests' | 'maxPending'>;
 
+/** Answers in place of a command that failed. */
+export type CommandFallback<T = unknown> = (error: unknown) => T | Promise<T>;
+
 /**
  * Options of a command. The breaker, limit and budget of a name are made by its first run, and shared by all runs of
  * that name; the others hold for one run.
  */
 export interface CommandOptions<T = unknown>
   extends Pick<CallOptions, 'timeoutMs' | 'retries' | 'idempotent' | 'inheritDeadline'> {
-  /** Answers in place of the command when it fails, be it with an error of the mesh or with its own. */
-  fallback?: (error: unknown) => T | Promise<T>;
+  /**
+   * Answers in place of the command when it fails, be it with an error of the mesh or with its own; of several each one when
+   * the one before it fails.
+   */
+  fallback?: CommandFallback<T> | readonly CommandFallback<T>[];
   /** When the command is refused at once; `false` (default) for never. */
   breaker?: Partial<CircuitBreakerOptions> | false;
   /** How many run at once, ≥ 1, default 1,024; and how many may wait for that, ≥ 0, default 1,024. */

@@ -34,7 +34,7 @@ export class Forwarding implements BodySink {
   }
 
   /** Starts the handler, then the call. */
-  run(engine: MeshEngine): void {
+  run(engine: Pick<MeshEngine, 'run'>): void {
     const call = this.call as Call;
     try {
       this.handler?.onRequestStart?.(this as unknown as Controller, {});

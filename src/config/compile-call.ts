@@ -12,7 +12,7 @@ import { retryOnParts } from './schema-policy.ts';
 /** What a service's traffic policy and a route's rule have in common. */
 export type CallPolicy = Pick<
   NonNullable<CheckedDocument['routes']>[number]['http'][number],
-  'timeout' | 'headTimeout' | 'bodyIdleTimeout' | 'retries' | 'circuitBreaker'
+  'timeout' | 'headTimeout' | 'bodyIdleTimeout' | 'retries' | 'coalesce' | 'cache' | 'circuitBreaker'
 >;
 
 type Retries = NonNullable<CallPolicy['retries']>;
@@ -26,13 +26,15 @@ export function ms(duration: string | undefined): number | undefined {
 
 /** The options that a policy sets for calls. */
 export function compileCall(policy: CallPolicy): CallOverrides {
-  const { timeout, headTimeout, bodyIdleTimeout, retries } = policy;
+  const { timeout, headTimeout, bodyIdleTimeout, retries, coalesce, cache } = policy;
   const options = defined({
     timeoutMs: timeout === false ? timeout : ms(timeout),
     headTimeoutMs: headTimeout === false ? headTimeout : ms(headTimeout),
     bodyIdleMs: bodyIdleTimeout === false ? bodyIdleTimeout : ms(bodyIdleTimeout),
     perTryTimeoutMs: ms(retries?.perTryTimeout),
     retries: compileRetries(retries),
+    coalesce,
+    cache,
   });
   return Object.freeze({ options, backoff: compileBackoff(retries?.backoff) });
 }

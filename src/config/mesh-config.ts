@@ -19,7 +19,10 @@ import type { TransportOptions } from '../transport/transport-options.ts';
 /** What a service or a route sets for its calls. What is missing stays as it is further out. */
 export interface CallOverrides {
   /** Ready for `resolveCallOptions`. */
-  readonly options: Pick<CallOptions, 'timeoutMs' | 'headTimeoutMs' | 'bodyIdleMs' | 'perTryTimeoutMs' | 'hedge'> & {
+  readonly options: Pick<
+    CallOptions,
+    'timeoutMs' | 'headTimeoutMs' | 'bodyIdleMs' | 'perTryTimeoutMs' | 'hedge' | 'coalesce' | 'cache'
+  > & {
     readonly retries?: { readonly max?: number; readonly on?: readonly RetryOn[] };
   };
   /** The waits between attempts; undefined where nothing is set. */

@@ -67,6 +67,10 @@ export const callPolicyShape = {
   headTimeout: durationOrNone().optional().describe('Until the head of the reply, retries included. Default 15s.'),
   bodyIdleTimeout: durationOrNone().optional().describe('The longest silence inside a reply body. Default 30s.'),
   retries: retries.optional().describe('How failed calls are retried.'),
+  coalesce: flag().optional().describe('true: equal GETs that are under way at once share one. Default false.'),
+  cache: flag()
+    .optional()
+    .describe('true: answers are kept, and used, as RFC 9111 allows a shared cache. Default false.'),
   circuitBreaker: circuitBreaker.optional().describe('Refuses calls at once while most fail. Off when missing.'),
 };
 

@@ -36,6 +36,9 @@ export const retryOnTokens = [
   'cancelled',
 ] as const;
 
+/** Answers in place of a call that failed: with a `Response`, or a value for JSON. */
+export type Fallback<F = unknown> = (error: MeshError) => F | Promise<F>;
+
 /** Overrides of one call. Each wins over the route's, the service's and the mesh's value. */
 export interface CallOptions<F = unknown> {
   /** The whole call with its body and its retries, in ms, > 0; `false` for none. Default: none. */
@@ -57,12 +60,23 @@ export interface CallOptions<F = unknown> {
    * that are idempotent, and whose body can be sent again. Default: as the document says of the service, else false.
    */
   hedge?: boolean;
+  /**
+   * Whether equal calls (GET or HEAD, with the same headers) that are under way at once share one. The others wait for its
+   * answer, or its error; an answer that is not theirs to share (`set-cookie`, `cache-control: private` or `no-store`, above
+   * 1 MiB or of unknown length) goes to the first of them, and the others are sent. Default false.
+   */
+  coalesce?: boolean;
+  /**
+   * Whether the answer may come from the cache of the mesh (`createMesh({ cacheStore })`), and be kept there, as RFC 9111
+   * allows a shared cache. Default false.
+   */
+  cache?: boolean;
   /** The subset of the service to call, whatever the route says. */
   subset?: string;
   /** Not supported yet: throws `INMESH_UNSUPPORTED`. */
   hashKey?: string;
-  /** Answers in place of the call when it fails with an error. */
-  fallback?: (error: MeshError) => F | Promise<F>;
+  /** Answers in place of the call when it fails with an error; of several each one when the one before it fails. */
+  fallback?: Fallback<F> | readonly Fallback<F>[];
   /** A cockatiel policy around the whole call. */
   policy?: IPolicy;
 }
@@ -93,8 +107,11 @@ export interface ResolvedCallOptions {
   readonly retry: RetryOptions;
   readonly idempotent: boolean | undefined;
   readonly hedge: boolean;
+  readonly coalesce: boolean;
+  readonly cache: boolean;
   readonly subset: string | undefined;
-  readonly fallback: ((error: MeshError) => unknown) | undefined;
+  /** In order. */
+  readonly fallback: readonly Fallback[] | undefined;
   readonly policy: IPolicy | undefined;
 }
 
@@ -108,6 +125,8 @@ export const callDefaults: ResolvedCallOptions = Object.freeze({
   retry: retryDefaults,
   idempotent: undefined,
   hedge: false,
+  coalesce: false,
+  cache: false,
   subset: undefined,
   fallback: undefined,
   policy: undefined,
@@ -122,6 +141,8 @@ const knownOptions = new Set([
   'retries',
   'idempotent',
   'hedge',
+  'coalesce',
+  'cache',
   'subset',
   'hashKey',
   'fallback',
@@ -158,8 +179,10 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
     retry: resolveRetry(base.retry, overrides.retries),
     idempotent: typed('idempotent', 'boolean', overrides.idempotent) ?? base.idempotent,
     hedge: typed('hedge', 'boolean', overrides.hedge) ?? base.hedge,
+    coalesce: typed('coalesce', 'boolean', overrides.coalesce) ?? base.coalesce,
+    cache: typed('cache', 'boolean', overrides.cache) ?? base.cache,
     subset: typed('subset', 'string', overrides.subset) ?? base.subset,
-    fallback: typed('fallback', 'function', overrides.fallback) ?? base.fallback,
+    fallback: resolveFallback(overrides.fallback) ?? base.fallback,
     policy: withMethod('policy', 'execute', 'a policy of cockatiel', overrides.policy) ?? base.policy,
   });
 }
@@ -174,6 +197,13 @@ function duration(name: string, value: number | false | undefined, base: number)
 function typed<T>(name: string, type: string, value: T | undefined): T | undefined {
   if (value === undefined || typeof value === type) return value;
   throw new MeshError('INMESH_OPTION', `option ${name} is ${typeof value}; allowed is ${type}`);
+}
+
+function resolveFallback(given: CallOptions['fallback']): readonly Fallback[] | undefined {
+  if (given === undefined) return undefined;
+  const all = Array.isArray(given) ? (given as readonly Fallback[]) : [given as Fallback];
+  for (const one of all) typed('fallback', 'function', one ?? null);
+  return all.length === 0 ? undefined : Object.freeze([...all]);
 }
 
 function withMethod<T>(name: string, method: string, allowed: string, value: T | undefined): T | undefined {

@@ -100,9 +100,11 @@ export class Call extends Operation {
   /**
    * The same request for one of several attempts that are under way at a time: what each comes to, and how it is
    * cancelled, is its own.
+   *
+   * @param headers in place of those of this call.
    */
-  branch(): Call {
-    const { name, options, deadline, startedAt, method, authority, path, headers, body, idempotent } = this;
+  branch(headers: HeaderList = this.headers): Call {
+    const { name, options, deadline, startedAt, method, authority, path, body, idempotent } = this;
     const branch = new Call(name, options, deadline, startedAt, method, authority, path, headers, body, idempotent);
     branch.origin = this.root;
     branch.attempts = this.attempts;

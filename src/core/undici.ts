@@ -13,6 +13,7 @@ export {
   Dispatcher1Wrapper,
   errors,
   getGlobalDispatcher,
+  interceptors,
   Pool,
   request,
   setGlobalDispatcher,

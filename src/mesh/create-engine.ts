@@ -3,10 +3,12 @@
  * that everything else is made of. A simulation passes a clock, a randomness and connections of its own.
  */
 
+import type { interceptors } from 'undici';
 import type { MeshDocument } from '../config/schema.ts';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
+import type { Filter } from '../core/filter.ts';
 import { type Random, systemRandom } from '../core/random.ts';
 import { DnsRegistry } from '../discovery/dns/dns-registry.ts';
 import { LastKnown } from '../discovery/last-known.ts';
@@ -27,6 +29,9 @@ import { Configuration } from './configuration.ts';
 import { MeshEngine } from './engine.ts';
 import { inboundContext } from './inbound-context.ts';
 import type { Connect, MeshParts } from './mesh-parts.ts';
+
+/** A store of undici's cache interceptor. */
+export type CacheStore = NonNullable<interceptors.CacheInterceptorOpts['store']>;
 
 /** Options of `createMesh`. */
 export interface MeshOptions {
@@ -56,15 +61,22 @@ export interface MeshOptions {
   readyTimeoutMs?: number;
   /** What holds for every call unless a document or the call says otherwise. */
   defaults?: CallOptions;
+  /**
+   * Where calls with `cache` keep replies: a `MemoryCacheStore` or `SqliteCacheStore` of undici, or one of the same shape.
+   * Default: a `MemoryCacheStore` of this mesh.
+   */
+  cacheStore?: CacheStore;
   /** The source of time. Default: that of the process. */
   clock?: Clock;
   /** The source of randomness. Default: that of the process. */
   random?: Random;
 }
 
-/** Replaces the way to endpoints; for simulations. */
+/** What is made further out: the cache; in simulations the way to endpoints. */
 export interface EngineParts {
   readonly connect?: Connect | undefined;
+  /** Made for the first call that asks for it. */
+  readonly responseCache?: (() => Filter) | undefined;
 }
 
 /** The engine with what its owner closes. */
@@ -116,6 +128,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     telemetry: (series) => ({ metrics: series, otelMetrics, traces, clock }),
     propagate: (attempt, headers) => propagation.apply(attempt, headers),
     breaker: breakerPart(clock),
+    responseCache: own.responseCache,
   };
   const configuration = new Configuration({
     registry,
@@ -153,6 +166,7 @@ const known: readonly (keyof MeshOptions)[] = [
   'tracing',
   'readyTimeoutMs',
   'defaults',
+  'cacheStore',
   'clock',
   'random',
 ];
@@ -164,7 +178,7 @@ function check(options: MeshOptions): void {
   for (const name of Object.keys(options)) {
     if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
   }
-  const { service, snapshot, handleSignals, tracing, readyTimeoutMs, defaults, clock, random } = options;
+  const { service, snapshot, handleSignals, tracing, readyTimeoutMs, defaults, cacheStore, clock, random } = options;
   if (typeof service !== 'string' || service === '') {
     refuse(`option service is ${service === '' ? '""' : String(service)}; allowed is the name of this service`);
   }
@@ -182,6 +196,9 @@ function check(options: MeshOptions): void {
   }
   if (defaults !== undefined && (typeof defaults !== 'object' || defaults === null)) {
     refuse(`option defaults is ${String(defaults)}; allowed is an object`);
+  }
+  if (cacheStore !== undefined && typeof cacheStore?.createWriteStream !== 'function') {
+    refuse(`option cacheStore is ${typeof cacheStore}; allowed is a cache store of undici`);
   }
   if (clock !== undefined && typeof clock?.now !== 'function') {
     refuse(`option clock is ${typeof clock}; allowed is a Clock`);

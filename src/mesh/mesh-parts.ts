@@ -38,6 +38,8 @@ export interface MeshParts {
   /** Reports a condition that an operator has to mend. */
   readonly warn: (message: string) => void;
   readonly propagate: Propagate;
+  /** Undefined where nobody gave one. */
+  readonly responseCache: (() => Filter) | undefined;
   readonly breaker: (
     service: string,
     route: string | undefined,

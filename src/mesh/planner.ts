@@ -8,7 +8,9 @@ import type { HeaderList } from '../core/call.ts';
 import { type ResolvedCallOptions, resolveCallOptions } from '../core/call-options.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Filter } from '../core/filter.ts';
+import { once } from '../core/once.ts';
 import { replyOf } from '../http/reply-of.ts';
+import { coalesceFilter } from '../resilience/coalesce/coalesce-filter.ts';
 import { deadlineFilter } from '../resilience/deadline/deadline-filter.ts';
 import { fallbackFilter } from '../resilience/fallback/fallback-filter.ts';
 import { hedgeFilter } from '../resilience/hedge/hedge-filter.ts';
@@ -117,6 +119,14 @@ export class Planner {
         telemetry: callTelemetryFilter({ ...telemetry(service.metrics), secure: service.config.tls !== undefined }),
         fallback: fallbackFilter(replyOf),
         deadline: deadlineFilter(clock),
+        cache: this.parts.responseCache,
+        coalesce: once(() =>
+          coalesceFilter({
+            onJoin: () => {
+              service.metrics.coalescedCalls++;
+            },
+          }),
+        ),
         breakers: breakers.map((breaker) => breaker.filter as Filter),
         adaptiveLimit: service.guards.adaptiveLimit?.filter,
         retry: retryFilter({

@@ -18,6 +18,10 @@ export interface PlanFilters {
   readonly telemetry: Filter;
   readonly fallback: Filter;
   readonly deadline: Filter;
+  /** Of the mesh; undefined where it can have none. */
+  readonly cache: (() => Filter) | undefined;
+  /** Made for the first call that may share another. */
+  readonly coalesce: () => Filter;
   /** Of the service and of the route, where they have one. */
   readonly breakers: readonly Filter[];
   /** Of the service, where it has one. */
@@ -39,7 +43,7 @@ export interface RoutePlanParts {
 }
 
 /** The filters that depend on the options of a call, as bits. */
-const features = { policy: 1, fallback: 2, hedge: 4 } as const;
+const features = { policy: 1, fallback: 2, hedge: 4, coalesce: 8, cache: 16 } as const;
 
 /** The way of the calls of one route to one destination. */
 export class RoutePlan {
@@ -71,7 +75,9 @@ export class RoutePlan {
     const key =
       (options.policy === undefined ? 0 : features.policy) |
       (options.fallback === undefined ? 0 : features.fallback) |
-      (options.hedge ? features.hedge : 0);
+      (options.hedge ? features.hedge : 0) |
+      (options.coalesce ? features.coalesce : 0) |
+      (options.cache ? features.cache : 0);
     let stack = this.variants[key];
     if (stack === undefined) {
       stack = this.compose(key);
@@ -94,6 +100,10 @@ export class RoutePlan {
         (key & features.fallback) !== 0 && filters.fallback,
         // Covers queueing and every retry.
         filters.deadline,
+        // What is kept needs neither a place nor a healthy service.
+        (key & features.cache) !== 0 && filters.cache?.(),
+        // Above everything that counts what is sent: who waits for another's answer sends nothing.
+        (key & features.coalesce) !== 0 && filters.coalesce(),
         // Count calls, not attempts: three failed tries of one call are one bad experience.
         ...filters.breakers,
         // Below the breaker, which need not know of calls that were turned away for want of room; above the retry, so that a

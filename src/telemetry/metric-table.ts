@@ -58,6 +58,7 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   ),
   counter('hedges', '{attempt}', 'Attempts sent beside one that took long.', (series) => series.hedges),
   counter('hedges_won', '{attempt}', 'Hedges that were answered first.', (series) => series.hedgesWon),
+  counter('coalesced_calls', '{call}', 'Calls that shared the answer of another.', (series) => series.coalescedCalls),
   counter(
     'adaptive_limit_refusals',
     '{call}',

@@ -49,6 +49,8 @@ export class ServiceMetrics {
   hedges = 0;
   /** Those that were answered first. */
   hedgesWon = 0;
+  /** Calls that waited for the answer of another, equal one. */
+  coalescedCalls = 0;
   /** Calls that an adaptive limit turned away, or in dark mode would have. */
   adaptiveLimitRefusals = 0;
   /** Reads the adaptive limit; `undefined` without one. */

@@ -108,6 +108,7 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
       }),
     ),
     circuitBreaker: dice.maybe(0.3, () => randomBreaker(dice)),
+    coalesce: dice.maybe(0.2, () => true),
     hedge: dice.maybe(0.3, () => ({ maxExtraLoad: dice.pick(1, 10, 50) })),
     adaptiveConcurrency: dice.maybe(0.2, () => ({
       algorithm: dice.pick('VEGAS', 'GRADIENT2'),

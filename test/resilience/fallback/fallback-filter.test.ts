@@ -13,6 +13,23 @@ describe('fallbackFilter', () => {
     expect(await filter.apply(command, () => Promise.reject(timeout))).toBe('instead: INMESH_TIMEOUT');
   });
 
+  it('asks one after another until one does not fail, and tells each why the one before it did', async () => {
+    const told: unknown[] = [];
+    const failing = (reason: unknown) => {
+      told.push(reason);
+      throw new Error('no stock');
+    };
+    const command = fakeCommand({ fallback: [failing, (error) => error.message, () => 'never asked'] });
+    expect(await filter.apply(command, () => Promise.reject(timeout))).toBe('instead: no stock');
+    expect(told).toEqual([timeout]);
+    const hopeless = fakeCommand({ fallback: [failing, failing] });
+    await expect(filter.apply(hopeless, () => Promise.reject(timeout))).rejects.toThrow('no stock');
+  });
+
+  it('refuses what is no function', () => {
+    expect(() => fakeCommand({ fallback: [() => 1, 'x' as never] })).toThrow('option fallback is string');
+  });
+
   it('waits for a fallback that takes time', async () => {
     const command = fakeCommand({ fallback: async () => 'later' });
     expect(await filter.apply(command, () => Promise.reject(timeout))).toBe('instead: later');

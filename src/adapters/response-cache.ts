@@ -1,0 +1,136 @@
+/**
+ * How does a call get an answer out of a cache? Through undici's cache interceptor, which knows RFC 9111: it stands in the
+ * call stack as a filter, with the rest of the stack where it expects a connection.
+ */
+import type { Dispatcher } from 'undici';
+import type { Call, HeaderList } from '../core/call.ts';
+import type { Filter, Next } from '../core/filter.ts';
+import { success } from '../core/outcome.ts';
+import type { ParsedHeaders } from '../core/parsed-headers.ts';
+import type { Reply } from '../core/reply.ts';
+import { interceptors } from '../core/undici.ts';
+import { findHeader, type HeaderInput, toHeaderList } from '../http/header-list.ts';
+import { IncomingReply } from '../http/incoming-reply.ts';
+import type { CacheStore } from '../mesh/create-engine.ts';
+import { Forwarding } from './forwarding.ts';
+
+type Handler = Dispatcher.DispatchHandler;
+type Controller = Dispatcher.DispatchController;
+
+/** The rest of the stack travels with the options of a request, as undici's interceptors pass them on. */
+const origin = Symbol('inmesh.origin');
+
+/** What the interceptor takes for a server. */
+interface Origin {
+  readonly call: Call;
+  readonly next: Next<Call, Reply>;
+  /** What it answered last. */
+  reply: Reply | undefined;
+}
+
+type Options = Dispatcher.DispatchOptions & { [origin]: Origin };
+
+/**
+ * Answers GET and HEAD from `store` as a shared cache may (RFC 9111), and keeps what may be kept; other methods make it
+ * forget. Belongs above everything that sends.
+ *
+ * @param store default: the memory of this process, with the bounds of undici's `MemoryCacheStore`.
+ */
+export function responseCacheFilter(store?: CacheStore): Filter<Call, Reply> {
+  const cache = interceptors.cache({ methods: ['GET', 'HEAD'], ...(store === undefined ? undefined : { store }) });
+  const dispatch = cache(send as never) as unknown as (options: Options, handler: Handler) => unknown;
+  return {
+    role: 'cache',
+    apply: (call, next) => {
+      if (call.upgrade !== undefined || call.method === 'CONNECT') return next(call);
+      return new Promise((resolve, reject) => {
+        const source: Origin = { call, next, reply: undefined };
+        const { method, authority, path, headers } = call;
+        const request = { origin: `http://${authority.toLowerCase()}`, path, method, headers: [...headers] };
+        dispatch({ ...request, [origin]: source } as Options, new Receiver(source, resolve, reject));
+      });
+    },
+  };
+}
+
+/** Sends what the cache does not have. */
+function send(options: Options, handler: Handler): boolean {
+  const { [origin]: source, headers } = options;
+  const { call, next } = source;
+  // Asked whether a kept reply still holds: perhaps when the caller has that reply already.
+  const asked = conditional(toHeaderList(headers as HeaderInput), call);
+  if (asked !== undefined) call.onCancel((reason) => asked.cancel(reason));
+  const run = async (sent: Call) => {
+    const reply = await next(sent);
+    source.reply = reply;
+    return reply;
+  };
+  new Forwarding(asked ?? call, handler).run({ run });
+  return true;
+}
+
+/** The call with the conditions that the cache added; undefined when it has added none. */
+function conditional(headers: HeaderList, call: Call): Call | undefined {
+  const added = ['if-none-match', 'if-modified-since'].some(
+    (name) => findHeader(headers, name) !== findHeader(call.headers, name),
+  );
+  return added ? call.branch(headers) : undefined;
+}
+
+/** Makes a reply of what the cache hands on. */
+class Receiver implements Handler {
+  private readonly source: Origin;
+  private readonly resolve: (reply: Reply) => void;
+  private readonly reject: (error: unknown) => void;
+  private controller: Controller | undefined = undefined;
+  private reply: IncomingReply | undefined = undefined;
+
+  constructor(source: Origin, resolve: (reply: Reply) => void, reject: (error: unknown) => void) {
+    this.source = source;
+    this.resolve = resolve;
+    this.reject = reject;
+    source.call.onCancel(this.onCancel);
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.controller = controller;
+    const { cancelled, cancelReason } = this.source.call;
+    if (cancelled) this.onCancel(cancelReason);
+  }
+
+  onResponseStart(controller: Controller, status: number, headers: unknown, statusText = ''): void {
+    const { reply } = this.source;
+    // A kept reply that stands in for a failure is a success.
+    const outcome = reply?.status === status ? reply.outcome : success;
+    this.reply = new IncomingReply(status, statusText, headers as ParsedHeaders, undefined, outcome, {
+      pause: () => controller.pause(),
+      resume: () => controller.resume(),
+      abort: (reason) => controller.abort(reason as Error),
+    });
+    this.resolve(this.reply);
+  }
+
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.reply?.body.push(chunk);
+  }
+
+  onResponseEnd(_controller: Controller, trailers: unknown): void {
+    this.source.call.offCancel(this.onCancel);
+    const raw = Object.entries((trailers ?? {}) as Record<string, string>).flat();
+    this.reply?.body.finish(raw.map((text) => Buffer.from(text, 'latin1')));
+  }
+
+  onResponseError(_controller: Controller, error: Error): void {
+    this.source.call.offCancel(this.onCancel);
+    if (this.reply === undefined) this.reject(error);
+    else this.reply.body.fail(error);
+  }
+
+  /** What was sent ends by itself, and then says what a server may have seen; what waits for the cache ends here. */
+  private readonly onCancel = (reason: unknown): void => {
+    const { controller } = this;
+    if (controller instanceof Forwarding) return;
+    controller?.abort(reason as Error);
+    this.onResponseError(controller as Controller, reason as Error);
+  };
+}

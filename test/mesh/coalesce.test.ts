@@ -1,0 +1,172 @@
+import { Registry as PrometheusRegistry } from 'prom-client';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { MeshRequestOptions } from '../../src/adapters/request.ts';
+import type { EndpointProfile } from '../../src/testing/endpoint-profile.ts';
+import { codeOf } from './code-of.ts';
+import { reviews, type TrafficPolicy, type VirtualMesh, virtualMesh } from './virtual-mesh.ts';
+
+const [a, b] = ['10.0.0.1:80', '10.0.0.2:80'] as const;
+
+let virtual: VirtualMesh;
+afterEach(() => virtual.close());
+
+async function open(profile: EndpointProfile, trafficPolicy: TrafficPolicy = {}) {
+  const policy = { coalesce: true, retries: { max: 0 }, ...trafficPolicy };
+  virtual = await virtualMesh({ services: [reviews([a, b], policy)] }, { defaultProfile: { latency: 10, ...profile } });
+  return virtual;
+}
+
+function call(options: MeshRequestOptions = {}, path = '/'): Promise<string> {
+  return virtual.mesh
+    .request(`http://reviews${path}`, options)
+    .then(async ({ statusCode, body }) => `${statusCode} ${(await body.text()).length}`)
+    .catch((error) => String(codeOf(error)));
+}
+
+/** What the calls come to, and how many requests servers saw. */
+async function outcomes(calls: Promise<string>[], ms = 100): Promise<[string[], number]> {
+  await virtual.clock.advance(ms);
+  return [await Promise.all(calls), virtual.network.received.length];
+}
+
+const sized = (bytes: number) => ({ 'content-length': String(bytes) });
+
+describe('equal calls at once', () => {
+  it('share one request, and each has the whole answer', async () => {
+    await open({ headers: sized(16) });
+    expect(await outcomes([call(), call(), call()])).toEqual([['200 16', '200 16', '200 16'], 1]);
+  });
+
+  it('share while the body comes, too', async () => {
+    const { clock } = await open({ headers: sized(16), body: { chunks: 4, everyMs: 10 } });
+    const first = [call(), call()];
+    await clock.advance(25);
+    expect(await outcomes([...first, call()])).toEqual([['200 16', '200 16', '200 16'], 1]);
+  });
+
+  it('are asked again once the answer is there', async () => {
+    await open({ headers: sized(16) });
+    expect(await outcomes([call(), call()])).toEqual([['200 16', '200 16'], 1]);
+    expect(await outcomes([call()])).toEqual([['200 16'], 2]);
+  });
+
+  it('share an error', async () => {
+    await open({ faults: [{ kind: 'reset-before-head' }] });
+    expect(await outcomes([call(), call()])).toEqual([['INMESH_RESET', 'INMESH_RESET'], 1]);
+  });
+
+  it('share a bad status, with its verdict', async () => {
+    await open({ headers: sized(16), status: 500 }, { circuitBreaker: { consecutiveErrors: 1 } });
+    expect(await outcomes([call(), call()])).toEqual([['500 16', '500 16'], 1]);
+    expect(virtual.mesh.status().services[0]?.circuitBreaker).toBe('open');
+  });
+
+  it('count those that joined', async () => {
+    await open({ headers: sized(16) });
+    await outcomes([call(), call(), call()]);
+    const registry = new PrometheusRegistry();
+    virtual.mesh.metrics.attach(registry);
+    expect(await registry.metrics()).toContain('inmesh_coalesced_calls_total{service="reviews"} 2');
+  });
+});
+
+describe('calls that are not equal', () => {
+  it('are sent each: another path, header or method, or a body', async () => {
+    await open({ headers: sized(16) });
+    const calls = [
+      call(),
+      call({}, '/2'),
+      call({ headers: { accept: 'text/css' } }),
+      call({ method: 'DELETE' }),
+      call({ method: 'DELETE' }),
+      call({ body: 'x' }),
+      call({ body: 'x' }),
+    ];
+    const [, requests] = await outcomes(calls);
+    expect(requests).toBe(7);
+  });
+
+  it('are equal for all that trace headers say', async () => {
+    await open({ headers: sized(16) });
+    const calls = [call({ headers: { 'x-request-id': '1' } }), call({ headers: { 'x-request-id': '2' } })];
+    expect((await outcomes(calls))[1]).toBe(1);
+  });
+});
+
+describe('an answer that may not be shared', () => {
+  it.each<[string, EndpointProfile]>([
+    ['sets a cookie', { headers: { ...sized(16), 'set-cookie': 'session=1' } }],
+    ['is private', { headers: { ...sized(16), 'cache-control': 'max-age=5, private' } }],
+    ['must not be stored', { headers: { ...sized(16), 'cache-control': 'no-store' } }],
+    ['is of unknown length', { body: { chunks: 2, everyMs: 1 } }],
+    ['is too large', { headers: sized(2_000_000), body: { bytes: 2_000_000, chunks: 2, everyMs: 1 } }],
+  ])('goes to one of them, and the others ask: it %s', async (_, profile) => {
+    await open(profile);
+    const [answers, requests] = await outcomes([call(), call(), call()]);
+    expect(answers.every((answer) => answer.startsWith('200'))).toBe(true);
+    expect(requests).toBe(3);
+  });
+});
+
+describe('a caller who gives up', () => {
+  it('leaves the others what they wait for, also when it was the first', async () => {
+    const { clock } = await open({ headers: sized(16) });
+    const impatient = call({ signal: AbortSignal.abort() });
+    const first = new AbortController();
+    const calls = [call({ signal: first.signal }), call()];
+    await clock.advance(5);
+    first.abort(new Error('enough'));
+    const [answers, requests] = await outcomes([impatient, ...calls]);
+    expect(answers.slice(2)).toEqual(['200 16']);
+    expect(requests).toBe(1);
+  });
+
+  it('ends the request when nobody else waits for it', async () => {
+    const { clock, endpoints } = await open({ headers: sized(16), latency: 10_000 });
+    const controller = new AbortController();
+    const calls = [call({ signal: controller.signal }), call({ signal: controller.signal })];
+    await clock.advance(5);
+    controller.abort();
+    await Promise.all(calls);
+    await clock.advance(0);
+    expect(Object.values(endpoints()).map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+  });
+
+  it('has a time limit of its own', async () => {
+    await open({ headers: sized(16), latency: 50 });
+    const calls = [call({ mesh: { timeoutMs: 20 } }), call(), call({ mesh: { timeoutMs: 30 } })];
+    expect(await outcomes(calls)).toEqual([['INMESH_TIMEOUT', '200 16', 'INMESH_TIMEOUT'], 1]);
+  });
+
+  it('is followed by a caller who is answered anew', async () => {
+    const { clock } = await open({ headers: sized(16) });
+    const controller = new AbortController();
+    const left = call({ signal: controller.signal });
+    await clock.advance(5);
+    controller.abort();
+    const [answers] = await outcomes([left, call()]);
+    expect(answers[1]).toBe('200 16');
+  });
+});
+
+describe('coalescing', () => {
+  it('is off unless asked for, and can be asked for by one call', async () => {
+    await open({ headers: sized(16) }, { coalesce: false });
+    expect((await outcomes([call(), call()]))[1]).toBe(2);
+    const shared = { mesh: { coalesce: true } };
+    expect((await outcomes([call(shared), call(shared)]))[1]).toBe(3);
+  });
+
+  it('gives nobody a body that another can change', async () => {
+    const { mesh, clock } = await open({ headers: sized(16) });
+    const requests = [mesh.request('http://reviews/'), mesh.request('http://reviews/')];
+    await clock.advance(20);
+    const [first, second] = await Promise.all(requests);
+    const bytes = new Uint8Array(await (first as NonNullable<typeof first>).body.arrayBuffer());
+    const before = bytes[0];
+    bytes.fill(0);
+    const others = new Uint8Array(await (second as NonNullable<typeof second>).body.arrayBuffer());
+    expect(others[0]).toBe(before);
+    expect(before).not.toBe(0);
+  });
+});
