@@ -74,6 +74,7 @@ function compileTransport({ connectionPool }: Policy): TransportOptions {
     connections: tcp?.maxConnections ?? transportDefaults.connections,
     connectTimeoutMs: ms(tcp?.connectTimeout) ?? transportDefaults.connectTimeoutMs,
     idleTimeoutMs: ms(tcp?.idleTimeout) ?? transportDefaults.idleTimeoutMs,
+    minIdleConnections: tcp?.minIdleConnections ?? transportDefaults.minIdleConnections,
     maxRequestsPerConnection: http?.maxRequestsPerConnection ?? transportDefaults.maxRequestsPerConnection,
     h2: http?.h2UpgradePolicy === undefined ? transportDefaults.h2 : http.h2UpgradePolicy === 'UPGRADE',
   });

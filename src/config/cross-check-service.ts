@@ -29,6 +29,7 @@ export function checkService(service: CheckedService, path: DocumentPath, findin
   checkTls(policy, policyPath, findings);
   checkOutlier(policy, policyPath, findings);
   checkAdaptiveLimit(policy, policyPath, findings);
+  checkSpares(policy, policyPath, findings);
   if (policy.retryBudget?.minRetryConcurrency !== undefined) {
     const message = 'is read and not used: the budget is one of retries per second, see minRetriesPerSecond';
     findings.warning([...policyPath, 'retryBudget', 'minRetryConcurrency'], message);
@@ -48,6 +49,12 @@ function checkEndpoints(service: CheckedService, path: DocumentPath, findings: F
       findings.problem(place, `is ${address}; allowed with resolution DNS: name:port`);
     }
   });
+}
+
+function checkSpares({ connectionPool }: Policy, path: DocumentPath, findings: Findings): void {
+  if (!connectionPool?.tcp?.minIdleConnections || connectionPool.http?.h2UpgradePolicy !== 'UPGRADE') return;
+  const message = 'is for HTTP/1.1; with h2UpgradePolicy UPGRADE one connection carries many requests';
+  findings.problem([...path, 'connectionPool', 'tcp', 'minIdleConnections'], message);
 }
 
 function checkTls({ tls }: Policy, path: DocumentPath, findings: Findings): void {

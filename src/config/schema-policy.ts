@@ -20,6 +20,9 @@ import {
 /** More than any process can have; keeps nonsense out. */
 const maxCount = 1_000_000;
 
+/** To one endpoint, of each process; more is an attack. */
+const maxSpareConnections = 100;
+
 const retryOnForms = `comma-separated: ${retryOnTokens.join(', ')}, or a status such as 503`;
 
 /** The parts of a `retryOn`. */
@@ -90,6 +93,11 @@ const connectionPool = fields({
       maxConnections: integer(1, maxCount).optional().describe('To one endpoint. Default 128.'),
       connectTimeout: duration().optional().describe('Default 10s.'),
       idleTimeout: duration().optional().describe('An idle connection is closed after this. Default 4s.'),
+      minIdleConnections: integer(0, maxSpareConnections)
+        .optional()
+        .describe(
+          'Connections to each endpoint that are made ahead, so that a burst need not wait. HTTP/1.1 only. Default 0.',
+        ),
     },
     ['maxConnectionDuration', 'tcpKeepalive'],
   ).optional(),

@@ -16,6 +16,7 @@ import { findHeader } from '../http/header-list.ts';
 import { type Connecting, type Connector, connectWithin } from './connect-within.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import { isRewindable, sentOnce } from './refusal.ts';
+import { SpareConnections } from './spare-connections.ts';
 import type { TlsErrorCodes } from './transport-errors.ts';
 import type { TransportOptions } from './transport-options.ts';
 
@@ -48,7 +49,8 @@ export class EndpointPool implements Transport {
   private context!: ExchangeContext;
   private readonly serverName: string;
   private readonly h2: boolean;
-  private connecting: Connecting | undefined = undefined;
+  private readonly connecting: Connecting = new Set();
+  private readonly spares: SpareConnections | undefined;
   /** Of {@link close} or {@link destroy}; undici refuses to close what is destroyed. */
   private ended: Promise<void> | undefined = undefined;
 
@@ -60,6 +62,8 @@ export class EndpointPool implements Transport {
     this.h2 = options.h2;
     // Without one undici looks at every Host header whether it is an address; in cleartext it is not used.
     this.serverName = secure?.serverName ?? 'cleartext';
+    // An endpoint with spares is connected to before its first attempt.
+    this.spares = options.minIdleConnections > 0 && !options.h2 ? this.makeSpares() : undefined;
   }
 
   send(attempt: Attempt): Promise<Reply> {
@@ -99,24 +103,38 @@ export class EndpointPool implements Transport {
   }
 
   close(): Promise<void> {
+    this.spares?.close();
     this.ended ??= this.pool?.close() ?? Promise.resolve();
     return this.ended;
   }
 
   destroy(reason: Error): Promise<void> {
+    this.spares?.close();
     // undici forgets connections in the making; left alone they would keep the process alive until they time out.
-    for (const giveUp of this.connecting ?? []) giveUp(reason);
+    for (const giveUp of this.connecting) giveUp(reason);
     this.ended = this.pool?.destroy(reason) ?? Promise.resolve();
     return this.ended;
+  }
+
+  private makeConnector(): Connector {
+    const { endpoint, options, clock, secure, connecting } = this;
+    const connector = secure?.connector ?? plainConnector(endpoint, options);
+    return connectWithin(connector, options.connectTimeoutMs, clock, connecting);
+  }
+
+  private makeSpares(): SpareConnections {
+    const { endpoint, options, clock, secure } = this;
+    const { protocol, hostname, port, host } = new URL(originOf(endpoint, secure !== undefined));
+    // As undici passes it: an IPv6 address without its brackets.
+    const target = { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), host, port, servername: this.serverName };
+    return new SpareConnections(this.makeConnector(), options.minIdleConnections, target, clock);
   }
 
   private openPool(): Pool {
     const { endpoint, options, clock, secure } = this;
     this.context = { wallTime: () => clock.wallTime(), tlsErrorCodes: secure?.errorCodes };
-    this.connecting = new Set();
-    const connector = secure?.connector ?? plainConnector(endpoint, options);
     const pool = new Pool(originOf(endpoint, secure !== undefined), {
-      connect: connectWithin(connector, options.connectTimeoutMs, clock, this.connecting),
+      connect: this.spares?.connect ?? this.makeConnector(),
       connections: options.connections,
       allowH2: options.h2,
       ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),

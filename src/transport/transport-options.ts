@@ -6,6 +6,8 @@ export interface TransportOptions {
   readonly connectTimeoutMs: number;
   /** An idle connection is closed after this, in ms. Default 4,000 (undici), below the 5 s of node:http servers. */
   readonly idleTimeoutMs: number;
+  /** So many connections are made ahead, beyond those in use; HTTP/1.1 only. Default 0. */
+  readonly minIdleConnections: number;
   /** A connection is closed after this many requests; 0 for no limit. Default 0. */
   readonly maxRequestsPerConnection: number;
   /** HTTP/2: by ALPN over TLS, with prior knowledge without. Default false. */
@@ -16,6 +18,7 @@ export const transportDefaults: TransportOptions = Object.freeze({
   connections: 128,
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 4_000,
+  minIdleConnections: 0,
   maxRequestsPerConnection: 0,
   h2: false,
 });
