@@ -116,7 +116,10 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     service: options.service,
     command: (name, run, commandOptions) => commands.run(name, run, commandOptions ?? {}),
     inbound: () => inboundMiddleware(clock, served),
-    register: (registerOptions) => registrations.register(registerOptions),
+    register: (registerOptions) =>
+      registrations.register(
+        options.locality === undefined ? registerOptions : { locality: options.locality, ...registerOptions },
+      ),
     install: (installOptions) => {
       const uninstall = install(engine, installOptions ?? {});
       const undo = () => {

@@ -25,7 +25,7 @@ const usage = `usage: inmesh check <file or folder> …            validates mes
            --scenario <names>     all, or some of: steady, slow-endpoint, sinkhole, overload, zone-loss, … ; says which
            --against <file>       runs another document too, to compare
            --service <host>       what it happens to; default: the first service
-           --rps, --latency, --concurrency, --duration, --slow, --endpoints, --seed, --method, --url   the load
+           --rps, --latency, --concurrency, --duration, --slow, --endpoints, --seed, --method, --url, --locality   the load
            --svg <file>, --html <file>   writes charts
        inmesh --version                            prints the version
        inmesh --help                               prints this

@@ -12,6 +12,7 @@ import type { TlsOptions } from '../tls/tls-options.ts';
 import { type TransportOptions, transportDefaults } from '../transport/transport-options.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall, ms } from './compile-call.ts';
+import { compileLocality } from './compile-locality.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { CallOverrides, ServiceConfig } from './mesh-config.ts';
 
@@ -33,6 +34,7 @@ export function compileService(service: CheckedService): ServiceConfig {
     resolution: service.resolution ?? 'STATIC',
     subsets: new Map(subsets),
     loadBalancer: compileLoadBalancer(policy),
+    locality: compileLocality(policy),
     transport: compileTransport(policy),
     limits: compileLimits(policy),
     outlier: compileOutlier(policy),

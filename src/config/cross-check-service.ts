@@ -3,6 +3,7 @@
  */
 import { endpointKey, parseAddress } from '../core/endpoint.ts';
 import { ms } from './compile-call.ts';
+import { checkLocality } from './compile-locality.ts';
 import type { CheckedService } from './compile-service.ts';
 import { checkCallPolicy, checkPerTryTimeout } from './cross-check-call.ts';
 import type { DocumentPath } from './document-path.ts';
@@ -29,6 +30,7 @@ export function checkService(service: CheckedService, path: DocumentPath, findin
   checkTls(policy, policyPath, findings);
   checkOutlier(policy, policyPath, findings);
   checkAdaptiveLimit(policy, policyPath, findings);
+  checkLocality(policy, policyPath, findings);
   checkSpares(policy, policyPath, findings);
   if (policy.retryBudget?.minRetryConcurrency !== undefined) {
     const message = 'is read and not used: the budget is one of retries per second, see minRetriesPerSecond';

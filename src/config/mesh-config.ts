@@ -3,6 +3,7 @@
  * options of each folder as that folder declares them.
  */
 import type { LoadBalancerOptions } from '../balancing/load-balancer-options.ts';
+import type { LocalityOptions } from '../balancing/locality/locality-options.ts';
 import type { CallOptions, RetryOn } from '../core/call-options.ts';
 import type { Endpoint, Labels } from '../core/endpoint.ts';
 import type { CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
@@ -41,6 +42,8 @@ export interface ServiceConfig {
   readonly resolution: 'STATIC' | 'DNS';
   readonly subsets: ReadonlyMap<string, Labels>;
   readonly loadBalancer: LoadBalancerOptions;
+  /** Undefined when localities are not looked at. */
+  readonly locality: LocalityOptions | undefined;
   readonly transport: TransportOptions;
   readonly limits: LimitOptions;
   /** Undefined when switched off. */

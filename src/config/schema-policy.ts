@@ -16,6 +16,7 @@ import {
   text,
   textThat,
 } from './schema-fields.ts';
+import { localityLbSetting } from './schema-locality.ts';
 
 /** More than any process can have; keeps nonsense out. */
 const maxCount = 1_000_000;
@@ -83,8 +84,11 @@ const loadBalancer = fields(
     panicThreshold: percent()
       .optional()
       .describe('Below this share of healthy endpoints, in percent, all get calls again. Default 50.'),
+    localityLbSetting: localityLbSetting
+      .optional()
+      .describe("Prefers near endpoints; takes createMesh's locality. Off when missing."),
   },
-  ['consistentHash', 'localityLbSetting', 'warmup', 'warmupDurationSecs'],
+  ['consistentHash', 'warmup', 'warmupDurationSecs'],
 );
 
 const connectionPool = fields({

@@ -18,6 +18,7 @@ import {
   textMatch,
   textThat,
 } from './schema-fields.ts';
+import { localityForm } from './schema-locality.ts';
 import { callPolicyShape, trafficPolicySchema } from './schema-policy.ts';
 
 const address = textThat(addressForms, (value) => parseAddress(value) !== undefined);
@@ -26,9 +27,7 @@ const endpoint = fields(
   {
     address: address.describe(`${addressForms}.`),
     labels: labels().optional().describe('Subsets select by them.'),
-    locality: textLike('region/zone/subzone', /^[^/]+(\/[^/]+){0,2}$/)
-      .optional()
-      .describe('region/zone/subzone.'),
+    locality: textLike(localityForm.allowed, localityForm.pattern).optional().describe('region/zone/subzone.'),
     weight: integer(0, 1_000_000)
       .optional()
       .describe('Relative share of the traffic; 0 gets none while another endpoint has some. Default 1.'),

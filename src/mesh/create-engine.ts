@@ -5,6 +5,7 @@
 
 import type { interceptors } from 'undici';
 import type { MeshDocument } from '../config/schema.ts';
+import { localityForm } from '../config/schema-locality.ts';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
@@ -42,6 +43,11 @@ export interface MeshOptions {
    * `consul://host:8500`, `etcd://host:2379,host2:2379`, `kubernetes:`, `dns:`, an inline document, or a {@link Registry}.
    */
   registry: string | MeshDocument | Registry;
+  /**
+   * Where this process is, `region/zone/subzone`, of which the end may be missing; for services with a
+   * `localityLbSetting`. Default: unknown.
+   */
+  locality?: string;
   /**
    * A file that keeps what the registry told last, so that a process can start while its registry is down. It is written
    * within a second of a change, readable by its owner alone. Default: none.
@@ -129,6 +135,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     propagate: (attempt, headers) => propagation.apply(attempt, headers),
     breaker: breakerPart(clock),
     responseCache: own.responseCache,
+    place: { locality: options.locality ?? '', callers: () => callersLike(options.service, configuration) },
   };
   const configuration = new Configuration({
     registry,
@@ -158,9 +165,16 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
   return { engine: new MeshEngine(configuration, clock, calls), metrics, clock, registry, closeParts };
 }
 
+/** The localities of the endpoints of our own service, where the mesh knows them. */
+function callersLike(service: string, configuration: Configuration): string[] {
+  const own = [...configuration.services.all()].find(({ host }) => host === service.toLowerCase());
+  return own === undefined ? [] : [...own.all].map(({ endpoint }) => endpoint.locality);
+}
+
 const known: readonly (keyof MeshOptions)[] = [
   'service',
   'registry',
+  'locality',
   'snapshot',
   'handleSignals',
   'tracing',
@@ -178,9 +192,13 @@ function check(options: MeshOptions): void {
   for (const name of Object.keys(options)) {
     if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
   }
-  const { service, snapshot, handleSignals, tracing, readyTimeoutMs, defaults, cacheStore, clock, random } = options;
+  const { service, locality, snapshot, handleSignals, tracing, readyTimeoutMs, defaults, cacheStore, clock, random } =
+    options;
   if (typeof service !== 'string' || service === '') {
     refuse(`option service is ${service === '' ? '""' : String(service)}; allowed is the name of this service`);
+  }
+  if (locality !== undefined && !(typeof locality === 'string' && localityForm.pattern.test(locality))) {
+    refuse(`option locality is ${String(locality)}; allowed is ${localityForm.allowed}`);
   }
   if (snapshot !== undefined && (typeof snapshot !== 'string' || snapshot === '')) {
     refuse(`option snapshot is ${snapshot === '' ? '""' : String(snapshot)}; allowed is the path of a file`);

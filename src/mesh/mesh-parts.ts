@@ -2,6 +2,7 @@
  * What do all services of a mesh share? These parts, made once by the engine and passed down; a simulation replaces
  * clock, random and the way to connect, and the rest is the real mesh.
  */
+import type { OwnPlace } from '../balancing/locality/locality-groups.ts';
 import type { ServiceConfig } from '../config/mesh-config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Endpoint } from '../core/endpoint.ts';
@@ -38,6 +39,8 @@ export interface MeshParts {
   /** Reports a condition that an operator has to mend. */
   readonly warn: (message: string) => void;
   readonly propagate: Propagate;
+  /** Where this process is. */
+  readonly place: OwnPlace;
   /** Undefined where nobody gave one. */
   readonly responseCache: (() => Filter) | undefined;
   readonly breaker: (

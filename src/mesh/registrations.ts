@@ -20,7 +20,7 @@ export interface RegisterOptions {
   readonly service?: string;
   /** Subsets select by them. */
   readonly labels?: Labels;
-  /** `region/zone/subzone`. Default: what the registry knows of the machine. */
+  /** `region/zone/subzone`. Default: the `locality` of the mesh, else what the registry knows of the machine. */
   readonly locality?: string;
   /** Relative share of the traffic, an integer ≥ 0. Default 1. */
   readonly weight?: number;

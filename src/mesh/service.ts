@@ -22,6 +22,7 @@ import { headersFilter } from './headers-filter.ts';
 import { LiveMember, type MemberObserver } from './live-member.ts';
 import { loadFilter } from './load-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
+import { pickerAt } from './picker-at.ts';
 import { poolState } from './pool-state.ts';
 import { sentFilter } from './sent-filter.ts';
 import { ServiceGuards } from './service-guards.ts';
@@ -243,7 +244,7 @@ export class Service implements MemberObserver {
     const { simple, panicThresholdPercent } = config.loadBalancer;
     const detector = this.detector;
     return {
-      picker: pickers[simple].picker(panicThresholdPercent, random),
+      picker: pickerAt(config.locality, parts, () => pickers[simple].picker(panicThresholdPercent, random)),
       limits: config.limits,
       stack: attemptStack({
         telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),

@@ -45,6 +45,8 @@ export interface SimulationOptions {
   readonly defaults?: CallOptions;
   /** As in `createMesh`. Default `simulation`. */
   readonly service?: string;
+  /** As in `createMesh`. Default: unknown. */
+  readonly locality?: string;
 }
 
 /** How far {@link Simulation.close} moves time at once, and how long it waits at most beyond its timeout, in ms. */
@@ -72,8 +74,12 @@ export async function simulateMesh<S extends string = string>(options: Simulatio
     ...(options.defaultProfile === undefined ? undefined : { defaultProfile: options.defaultProfile }),
   });
   const registry = new MemoryRegistry(options.document, 'simulation');
-  const { service = 'simulation', defaults = {} } = options;
-  const mesh = await assembleMesh<S>({ service, registry, defaults, clock, random }, { connect: network.connect });
+  const { service = 'simulation', defaults = {}, locality } = options;
+  const place = locality === undefined ? {} : { locality };
+  const mesh = await assembleMesh<S>(
+    { service, registry, defaults, clock, random, ...place },
+    { connect: network.connect },
+  );
   return new Simulation(mesh, options, clock, network, registry);
 }
 

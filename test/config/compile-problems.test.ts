@@ -42,7 +42,7 @@ describe('problems of a text', () => {
 
   it.each([
     ['services: [{ host: a, trafficPolicy: { loadBalancer: { consistentHash: {} } } }]', 'consistentHash'],
-    ['services: [{ host: a, trafficPolicy: { loadBalancer: { localityLbSetting: {} } } }]', 'localityLbSetting'],
+    ['services: [{ host: a, trafficPolicy: { connectionPool: { tcp: { tcpKeepalive: {} } } } }]', 'tcpKeepalive'],
     ['services: [{ host: a, trafficPolicy: { loadBalancer: { warmup: {} } } }]', 'warmup'],
     ['routes: [{ hosts: [a], http: [{ mirror: {}, route: [{ destination: { host: a } }] }] }]', 'mirror'],
     ['routes: [{ hosts: [a], http: [{ fault: {}, route: [{ destination: { host: a } }] }] }]', 'fault'],

@@ -25,6 +25,7 @@ describe('compile', () => {
       resolution: 'STATIC',
       subsets: new Map(),
       loadBalancer: { simple: 'PEAK_EWMA', panicThresholdPercent: 50 },
+      locality: undefined,
       transport: {
         connections: 128,
         connectTimeoutMs: 10_000,
@@ -64,6 +65,12 @@ describe('compile', () => {
         ['v3', { version: 'v3' }],
       ]),
       loadBalancer: { simple: 'LEAST_REQUEST', panicThresholdPercent: 40 },
+      locality: {
+        distribute: [],
+        failover: new Map([['eu', 'us']]),
+        zoneAware: undefined,
+        overprovisioningPercent: 140,
+      },
       transport: {
         connections: 4,
         connectTimeoutMs: 1_000,

@@ -17,7 +17,7 @@ services:
         labels:
           version: v3
     trafficPolicy:
-      loadBalancer: { simple: LEAST_REQUEST, panicThreshold: 40 }
+      loadBalancer: { simple: LEAST_REQUEST, panicThreshold: 40, localityLbSetting: { failover: [{ from: eu, to: us }] } }
       connectionPool:
         tcp: { maxConnections: 4, connectTimeout: 1s, idleTimeout: 2.5s }
         http:

@@ -35,7 +35,7 @@ describe('createMesh refuses, naming option, value and what is allowed:', () => 
     [{ readyTimeoutMs: '5s' }, 'option readyTimeoutMs is 5s; allowed'],
     [{ clock: {} }, 'option clock is object; allowed is a Clock'],
     [{ random: Math.random }, 'option random is function; allowed is a Random'],
-    [{ timeout: 5 }, 'unknown option timeout; known are service, registry, snapshot, handleSignals, tracing'],
+    [{ timeout: 5 }, 'unknown option timeout; known are service, registry, locality, snapshot, handleSignals, tracing'],
     [{ defaults: 5 }, 'option defaults is 5; allowed is an object'],
     [{ defaults: { timeoutMs: -1 } }, 'option timeoutMs is -1; allowed are numbers above 0 (ms) or false'],
     [{ defaults: { headTimeoutMs: '1s' } }, 'option headTimeoutMs is 1s; allowed'],

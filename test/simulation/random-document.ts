@@ -60,6 +60,7 @@ function randomService(dice: Dice, shape: ServiceShape): Service {
     endpoints: present.map((endpoint) =>
       given({
         address: addressOf(shape.host, endpoint),
+        locality: dice.pick('eu/eu-1', 'eu/eu-2', 'us/us-1'),
         labels: { version: endpoint % 2 === 1 ? 'v1' : 'v2' },
         weight: dice.maybe(0.2, () => dice.integer(0, 3)),
       }),
@@ -77,6 +78,13 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
     loadBalancer: given({
       simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'),
       panicThreshold: dice.maybe(0.3, () => dice.pick(0, 30, 100)),
+      localityLbSetting: dice.maybe(0.3, () =>
+        dice.pick<NonNullable<Policy['loadBalancer']>['localityLbSetting']>(
+          {},
+          { zoneAware: { minEndpoints: 2 } },
+          { distribute: [{ from: '*', to: { 'eu/eu-1': 70, '*': 30 } }] },
+        ),
+      ),
     }),
     connectionPool: dice.maybe(0.5, () => ({
       tcp: { maxConnections: dice.integer(1, 4), connectTimeout: `${dice.integer(20, 400)}ms` },

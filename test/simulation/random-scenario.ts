@@ -30,7 +30,8 @@ export async function runRandomScenario(seed: number): Promise<Simulation> {
   actions.sort((one, other) => one.atMs - other.atMs);
   const cutMs = dice.chance(0.4) ? dice.integer(0, lengthMs) : lengthMs + dice.pick(0, 500, 20_000);
   const closeTimeoutMs = dice.pick(1, 100, 1_000, 30_000);
-  const simulation = await simulateMesh({ document: randomDocument(dice, shapes), seed, endpoints });
+  const document = randomDocument(dice, shapes);
+  const simulation = await simulateMesh({ document, seed, endpoints, locality: 'eu/eu-1' });
   for (const { atMs, run } of actions) {
     if (atMs > cutMs) break;
     await simulation.advance(atMs - simulation.clock.now());

@@ -17,6 +17,7 @@ export const simulateOptions = {
   against: { type: 'string' },
   service: { type: 'string' },
   url: { type: 'string' },
+  locality: { type: 'string' },
   method: { type: 'string' },
   rps: { type: 'string' },
   duration: { type: 'string' },
@@ -39,6 +40,8 @@ export interface SimulateArguments {
   readonly service?: string | undefined;
   /** Default: `/` of the service. */
   readonly url?: string | undefined;
+  /** Where the callers are. Default: where the first endpoint of the service is. */
+  readonly locality?: string | undefined;
   /** Default GET. */
   readonly method?: string | undefined;
   /** Calls a second. Default: half of what the endpoints can do. */
@@ -153,6 +156,7 @@ function planOf(name: string, given: MeshDocument, service: string, options: Sim
       service,
       setting,
       url: options.url ?? `http://${service}${port === undefined ? '' : `:${port}`}/`,
+      locality: options.locality ?? endpoints[0]?.locality ?? '',
       method: (options.method ?? 'GET').toUpperCase(),
       callsPerSecond: count('--rps', options.rps, maxCallsPerSecond) ?? capacity / 2,
       durationMs,

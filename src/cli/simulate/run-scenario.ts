@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly setting: Setting;
   readonly url: string;
   readonly method: string;
+  /** Where the callers are; empty for unknown. */
+  readonly locality: string;
   /** The usual load. */
   readonly callsPerSecond: number;
   readonly durationMs: number;
@@ -79,9 +81,10 @@ export async function runScenario(options: RunOptions): Promise<ScenarioResult> 
 }
 
 async function observe(options: RunOptions): Promise<Observed> {
-  const { document, service, scenario, setting, url, method, callsPerSecond, durationMs, seed } = options;
+  const { document, service, scenario, setting, url, method, locality, callsPerSecond, durationMs, seed } = options;
   const { profiles, load } = scenarios[scenario].weather(setting);
-  const simulation = await simulateMesh({ document, seed, endpoints: profiles });
+  const place = locality === '' ? {} : { locality };
+  const simulation = await simulateMesh({ document, seed, endpoints: profiles, ...place });
   const { clock } = simulation;
   const ejections: number[] = [];
   const onEject = (message: unknown) => {
