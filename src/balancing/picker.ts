@@ -22,4 +22,14 @@ export interface Picker {
    * @param now the instant, of the mesh's clock.
    */
   pick(call: Call | undefined, tried: ReadonlySet<Member>, now: number): Member | undefined;
+  /**
+   * For balancers that go by key: a number in [0, 1) that is the same for calls of one key, `undefined` for a call without
+   * one. What is decided about a call before {@link pick} is decided by it, not by chance.
+   */
+  readonly pointOf?: ((call: Call) => number | undefined) | undefined;
+  /**
+   * `member` has one attempt more (`by` 1) or less (-1); its `inFlight` says so already. Only balancers that count all
+   * attempts have it; they are told of every member of the service, whether they know it or not.
+   */
+  readonly loadChanged?: ((member: Member, by: 1 | -1) => void) | undefined;
 }

@@ -10,13 +10,14 @@ export class WeightedLine {
   readonly heaviest: number;
   /** Whether all weights are equal. */
   readonly even: boolean;
+  private readonly count: number;
+  /** Only for weights that differ: others need no table. */
   private readonly ends: Float64Array;
   private readonly guide: Uint32Array;
 
   /** @param weights at least one, all above 0. */
   constructor(weights: readonly number[]) {
     const count = weights.length;
-    this.ends = new Float64Array(count);
     let total = 0;
     let heaviest = 0;
     let even = true;
@@ -25,22 +26,34 @@ export class WeightedLine {
       total += weight;
       if (weight > heaviest) heaviest = weight;
       if (weight !== weights[0]) even = false;
-      this.ends[index] = total;
     }
+    this.count = count;
     this.total = total;
     this.heaviest = heaviest;
     this.even = even;
-    this.guide = new Uint32Array(count);
+    this.ends = new Float64Array(even ? 0 : count);
+    this.guide = new Uint32Array(even ? 0 : count);
+    if (!even) this.fill(weights);
+  }
+
+  private fill(weights: readonly number[]): void {
+    const { ends, guide, count, total } = this;
+    let end = 0;
+    for (let index = 0; index < count; index++) {
+      end += weights[index] as number;
+      ends[index] = end;
+    }
     for (let slot = 0, index = 0; slot < count; slot++) {
-      while ((this.ends[index] as number) <= (slot * total) / count) index++;
-      this.guide[slot] = index;
+      while ((ends[index] as number) <= (slot * total) / count) index++;
+      guide[slot] = index;
     }
   }
 
   /** The index of the item that lies at `point`, in [0, {@link total}). */
   at(point: number): number {
-    const last = this.ends.length - 1;
-    const slot = Math.floor((point / this.total) * this.ends.length);
+    const last = this.count - 1;
+    if (this.even) return Math.min(last, Math.floor(point / this.heaviest));
+    const slot = Math.floor((point / this.total) * this.count);
     let index = this.guide[slot < last ? slot : last] as number;
     while (index > 0 && (this.ends[index - 1] as number) > point) index--;
     while (index < last && (this.ends[index] as number) <= point) index++;

@@ -1,7 +1,6 @@
 /**
  * How does a service of a document become options of the folders that serve it? With their defaults, here.
  */
-import { type LoadBalancerOptions, loadBalancerDefaults } from '../balancing/load-balancer-options.ts';
 import { type Endpoint, type Labels, makeEndpoint, parseAddress } from '../core/endpoint.ts';
 import { type HedgeOptions, hedgeDefaults } from '../resilience/hedge/hedge-options.ts';
 import { type AdaptiveLimitOptions, adaptiveLimitDefaults } from '../resilience/limit/adaptive-limit.ts';
@@ -12,6 +11,7 @@ import type { TlsOptions } from '../tls/tls-options.ts';
 import { type TransportOptions, transportDefaults } from '../transport/transport-options.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall, ms } from './compile-call.ts';
+import { compileLoadBalancer } from './compile-load-balancer.ts';
 import { compileLocality } from './compile-locality.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { CallOverrides, ServiceConfig } from './mesh-config.ts';
@@ -33,7 +33,7 @@ export function compileService(service: CheckedService): ServiceConfig {
     port: service.port,
     resolution: service.resolution ?? 'STATIC',
     subsets: new Map(subsets),
-    loadBalancer: compileLoadBalancer(policy),
+    loadBalancer: compileLoadBalancer(policy.loadBalancer),
     locality: compileLocality(policy),
     transport: compileTransport(policy),
     limits: compileLimits(policy),
@@ -61,13 +61,6 @@ function compileEndpoint(endpoint: NonNullable<CheckedService['endpoints']>[numb
 /** Labels are looked up by names from documents, so they inherit nothing. */
 function compileLabels(labels: Record<string, string>): Labels {
   return Object.freeze(Object.assign(Object.create(null), labels));
-}
-
-function compileLoadBalancer({ loadBalancer }: Policy): LoadBalancerOptions {
-  return Object.freeze({
-    simple: loadBalancer?.simple ?? loadBalancerDefaults.simple,
-    panicThresholdPercent: loadBalancer?.panicThreshold ?? loadBalancerDefaults.panicThresholdPercent,
-  });
 }
 
 function compileTransport({ connectionPool }: Policy): TransportOptions {

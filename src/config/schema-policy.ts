@@ -4,6 +4,7 @@
  */
 import { maxRetries, retryOnTokens } from '../core/call-options.ts';
 import { adaptiveAlgorithms } from '../resilience/limit/adaptive-limit.ts';
+import { consistentHashSchema } from './schema-consistent-hash.ts';
 import {
   duration,
   durationOrNone,
@@ -81,6 +82,9 @@ export const callPolicyShape = {
 const loadBalancer = fields(
   {
     simple: oneOf('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM').optional().describe('Default PEAK_EWMA.'),
+    consistentHash: consistentHashSchema
+      .optional()
+      .describe('Calls of one key go to one endpoint. In place of simple.'),
     panicThreshold: percent()
       .optional()
       .describe('Below this share of healthy endpoints, in percent, all get calls again. Default 50.'),
@@ -88,8 +92,10 @@ const loadBalancer = fields(
       .optional()
       .describe("Prefers near endpoints; takes createMesh's locality. Off when missing."),
   },
-  ['consistentHash', 'warmup', 'warmupDurationSecs'],
-);
+  ['warmup', 'warmupDurationSecs'],
+).refine(({ simple, consistentHash }) => simple === undefined || consistentHash === undefined, {
+  error: 'one of simple and consistentHash',
+});
 
 const connectionPool = fields({
   tcp: fields(

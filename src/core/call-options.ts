@@ -73,7 +73,10 @@ export interface CallOptions<F = unknown> {
   cache?: boolean;
   /** The subset of the service to call, whatever the route says. */
   subset?: string;
-  /** Not supported yet: throws `INMESH_UNSUPPORTED`. */
+  /**
+   * Calls of one key go to one endpoint, where the service balances by consistent hash; it wins over what the document
+   * takes from the request. Other load balancers leave it alone, and an empty one is none. Default: as the document says.
+   */
   hashKey?: string;
   /** Answers in place of the call when it fails with an error; of several each one when the one before it fails. */
   fallback?: Fallback<F> | readonly Fallback<F>[];
@@ -110,6 +113,7 @@ export interface ResolvedCallOptions {
   readonly coalesce: boolean;
   readonly cache: boolean;
   readonly subset: string | undefined;
+  readonly hashKey: string | undefined;
   /** In order. */
   readonly fallback: readonly Fallback[] | undefined;
   readonly policy: IPolicy | undefined;
@@ -128,6 +132,7 @@ export const callDefaults: ResolvedCallOptions = Object.freeze({
   coalesce: false,
   cache: false,
   subset: undefined,
+  hashKey: undefined,
   fallback: undefined,
   policy: undefined,
 });
@@ -155,8 +160,7 @@ export const maxRetries = 10;
 /**
  * Lays `overrides` over `base`.
  *
- * @throws MeshError `INMESH_OPTION` for an unknown option or a value outside its range, `INMESH_UNSUPPORTED` for
- * `hashKey`.
+ * @throws MeshError `INMESH_OPTION` for an unknown option or a value outside its range.
  */
 export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOptions): ResolvedCallOptions {
   if (typeof overrides !== 'object' || overrides === null) {
@@ -166,9 +170,6 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
     if (!knownOptions.has(name)) {
       throw new MeshError('INMESH_OPTION', `unknown option ${name}; known are ${[...knownOptions].join(', ')}`);
     }
-  }
-  if (overrides.hashKey !== undefined) {
-    throw new MeshError('INMESH_UNSUPPORTED', 'option hashKey is not supported yet');
   }
   return Object.freeze({
     timeoutMs: duration('timeoutMs', overrides.timeoutMs, base.timeoutMs),
@@ -182,6 +183,7 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
     coalesce: typed('coalesce', 'boolean', overrides.coalesce) ?? base.coalesce,
     cache: typed('cache', 'boolean', overrides.cache) ?? base.cache,
     subset: typed('subset', 'string', overrides.subset) ?? base.subset,
+    hashKey: typed('hashKey', 'string', overrides.hashKey) ?? base.hashKey,
     fallback: resolveFallback(overrides.fallback) ?? base.fallback,
     policy: withMethod('policy', 'execute', 'a policy of cockatiel', overrides.policy) ?? base.policy,
   });

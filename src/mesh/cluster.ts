@@ -107,11 +107,13 @@ export class Cluster {
   /** A member of the service has one attempt more. */
   memberTaken(member: LiveMember): void {
     if (member.inFlight === this.settings.limits.maxRequestsPerEndpoint && this.has(member)) this.full++;
+    this.settings.picker.loadChanged?.(member, 1);
   }
 
   /** A member of the service has one attempt less. */
   memberReleased(member: LiveMember): void {
     if (member.inFlight === this.settings.limits.maxRequestsPerEndpoint - 1 && this.has(member)) this.full--;
+    this.settings.picker.loadChanged?.(member, -1);
   }
 
   /** There may be room for one that waits here. */

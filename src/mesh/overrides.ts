@@ -9,7 +9,7 @@ export class Overrides {
   readonly options: CallOptions;
   private readonly resolved = new WeakMap<ResolvedCallOptions, ResolvedCallOptions>();
 
-  /** @throws MeshError `INMESH_OPTION` or `INMESH_UNSUPPORTED` for options that are not valid. */
+  /** @throws MeshError `INMESH_OPTION` for options that are not valid. */
   constructor(options: CallOptions) {
     this.options = options;
   }

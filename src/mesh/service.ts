@@ -106,7 +106,7 @@ export class Service implements MemberObserver {
       tls?.onChange(() => this.renewTransports());
       this.renewTransports();
     } else if (changed((c) => c.transport)) this.renewTransports();
-    if (changed((c) => c.loadBalancer.simple)) this.renewLoads();
+    if (changed((c) => c.loadBalancer.name)) this.renewLoads();
     this.configureClusters(before);
     this.rebuild();
   }
@@ -175,7 +175,7 @@ export class Service implements MemberObserver {
   }
 
   private join(endpoint: Endpoint): void {
-    const { metric } = pickers[this.config.loadBalancer.simple];
+    const { metric } = pickers[this.config.loadBalancer.name];
     const member = new LiveMember(endpoint, metric(), this.makeTransport(endpoint), this);
     this.members.set(member.key, member);
     if (this.detector !== undefined) this.records.set(member, this.detector.join(member));
@@ -219,7 +219,7 @@ export class Service implements MemberObserver {
 
   /** Another balancer measures other things: what the members knew of their load is void. */
   private renewLoads(): void {
-    const { metric } = pickers[this.config.loadBalancer.simple];
+    const { metric } = pickers[this.config.loadBalancer.name];
     for (const member of this.members.values()) member.load = metric();
   }
 
@@ -241,10 +241,10 @@ export class Service implements MemberObserver {
   private clusterSettings(): ClusterSettings {
     const { config, parts } = this;
     const { clock, random } = parts;
-    const { simple, panicThresholdPercent } = config.loadBalancer;
+    const { loadBalancer } = config;
     const detector = this.detector;
     return {
-      picker: pickerAt(config.locality, parts, () => pickers[simple].picker(panicThresholdPercent, random)),
+      picker: pickerAt(config.locality, parts, () => pickers[loadBalancer.name].picker(loadBalancer, random)),
       limits: config.limits,
       stack: attemptStack({
         telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),

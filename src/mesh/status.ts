@@ -50,7 +50,7 @@ export function meshStatus(service: string, { engine, registry, clock }: EngineH
   const services = [...configuration.services.all()].map(
     (one): ServiceStatus => ({
       host: one.host,
-      loadBalancer: one.config.loadBalancer.simple,
+      loadBalancer: one.config.loadBalancer.name,
       circuitBreaker: one.guards.breaker?.state.state,
       endpoints: [...one.all].map((member) => ({
         address: member.key,

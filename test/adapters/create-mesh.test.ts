@@ -75,7 +75,7 @@ describe('mesh.with', () => {
   it('refuses wrong options at once', async () => {
     const { mesh } = await waiting();
     expect(() => mesh.with({ timeout: 5 } as never)).toThrow(/unknown option timeout/);
-    expect(() => mesh.with({ hashKey: 'user' })).toThrow(/not supported/);
+    expect(() => mesh.with({ hashKey: 7 } as never)).toThrow(/option hashKey is number/);
   });
 });
 

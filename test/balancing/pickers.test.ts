@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { LeastRequest } from '../../src/balancing/least-request.ts';
-import { loadBalancerDefaults } from '../../src/balancing/load-balancer-options.ts';
+import { type BalancerName, loadBalancerDefaults } from '../../src/balancing/load-balancer-options.ts';
 import { PeakEwma } from '../../src/balancing/peak-ewma.ts';
-import { pickers } from '../../src/balancing/pickers.ts';
+import { type Balancer, pickers } from '../../src/balancing/pickers.ts';
 import { pickerContract } from '../contracts/picker-contract.ts';
 
-for (const [name, balancer] of Object.entries(pickers)) pickerContract(name, balancer.picker);
+for (const [name, balancer] of Object.entries(pickers) as [BalancerName, Balancer][]) {
+  pickerContract(name, (panicThresholdPercent, random) =>
+    balancer.picker({ ...loadBalancerDefaults, name, panicThresholdPercent }, random),
+  );
+}
 
 describe('pickers', () => {
   it('has the default load balancer', () => {
-    expect(pickers[loadBalancerDefaults.simple].metric()).toBeInstanceOf(PeakEwma);
+    expect(pickers[loadBalancerDefaults.name].metric()).toBeInstanceOf(PeakEwma);
   });
 
   it('makes a metric of its own for each member', () => {

@@ -41,7 +41,14 @@ describe('problems of a text', () => {
   });
 
   it.each([
-    ['services: [{ host: a, trafficPolicy: { loadBalancer: { consistentHash: {} } } }]', 'consistentHash'],
+    [
+      'services: [{ host: a, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: {} } } } }]',
+      'useSourceIp',
+    ],
+    [
+      'services: [{ host: a, trafficPolicy: { loadBalancer: { consistentHash: { httpCookie: { name: a, ttl: {} } } } } }]',
+      'ttl',
+    ],
     ['services: [{ host: a, trafficPolicy: { connectionPool: { tcp: { tcpKeepalive: {} } } } }]', 'tcpKeepalive'],
     ['services: [{ host: a, trafficPolicy: { loadBalancer: { warmup: {} } } }]', 'warmup'],
     ['routes: [{ hosts: [a], http: [{ mirror: {}, route: [{ destination: { host: a } }] }] }]', 'mirror'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { hashDefaults } from '../../src/balancing/hash-options.ts';
 import { compile } from '../../src/config/compile.ts';
 import type { MeshConfig } from '../../src/config/mesh-config.ts';
 import type { MeshDocument } from '../../src/config/schema.ts';
@@ -24,7 +25,7 @@ describe('compile', () => {
       endpoints: [],
       resolution: 'STATIC',
       subsets: new Map(),
-      loadBalancer: { simple: 'PEAK_EWMA', panicThresholdPercent: 50 },
+      loadBalancer: { name: 'PEAK_EWMA', panicThresholdPercent: 50, hash: hashDefaults },
       locality: undefined,
       transport: {
         connections: 128,
@@ -64,7 +65,7 @@ describe('compile', () => {
         ['v1', { version: 'v1' }],
         ['v3', { version: 'v3' }],
       ]),
-      loadBalancer: { simple: 'LEAST_REQUEST', panicThresholdPercent: 40 },
+      loadBalancer: { name: 'LEAST_REQUEST', panicThresholdPercent: 40, hash: hashDefaults },
       locality: {
         distribute: [],
         failover: new Map([['eu', 'us']]),

@@ -54,6 +54,9 @@ services:
   - host: ratings
     resolution: DNS
     endpoints: [{ address: "ratings.internal:9080" }]
+    trafficPolicy:
+      loadBalancer:
+        consistentHash: { httpCookie: { name: session }, maglev: { tableSize: 101 }, hashBalanceFactor: 150 }
 routes:
   - hosts: [reviews, shop]
     http:

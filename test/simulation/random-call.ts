@@ -38,6 +38,7 @@ export function randomCall(dice: Dice, hosts: readonly string[]): CallPlan {
       ),
       idempotent: dice.maybe(0.1, () => dice.chance(0.5)),
       subset: dice.maybe(0.1, () => dice.pick('v1', 'v2', 'v3')),
+      hashKey: dice.maybe(0.2, () => dice.pick('a', 'b', '')),
       fallback: dice.maybe(0.15, () =>
         dice.pick<() => unknown>(
           () => Response.json([]),

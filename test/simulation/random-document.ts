@@ -76,7 +76,7 @@ function randomService(dice: Dice, shape: ServiceShape): Service {
 function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
   return given({
     loadBalancer: given({
-      simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'),
+      ...randomBalancer(dice),
       panicThreshold: dice.maybe(0.3, () => dice.pick(0, 30, 100)),
       localityLbSetting: dice.maybe(0.3, () =>
         dice.pick<NonNullable<Policy['loadBalancer']>['localityLbSetting']>(
@@ -125,6 +125,21 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
       darkMode: dice.chance(0.3),
     })),
   });
+}
+
+function randomBalancer(dice: Dice): Policy['loadBalancer'] {
+  if (dice.chance(0.7)) return { simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM') };
+  return {
+    consistentHash: given({
+      ...dice.pick({ path: true as const }, { httpHeaderName: 'x-request-id' }, { httpCookie: { name: 'session' } }),
+      ...dice.pick(
+        {},
+        { ringHash: { minimumRingSize: dice.integer(1, 200) } },
+        { maglev: { tableSize: dice.pick(2, 5, 101) } },
+      ),
+      hashBalanceFactor: dice.maybe(0.5, () => dice.pick(100, 125, 200)),
+    }),
+  };
 }
 
 function randomBreaker(dice: Dice): NonNullable<Policy['circuitBreaker']> {

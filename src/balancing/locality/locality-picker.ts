@@ -22,6 +22,7 @@ export interface LocalityPickerParts {
 /** Picks a group, then a member of it. */
 export class LocalityPicker implements Picker {
   candidates: { readonly members: readonly Member[] } = { members: [] };
+  loadChanged: Picker['loadChanged'] = undefined;
   private readonly parts: LocalityPickerParts;
   /** By group, so that a change of the members keeps what a balancer has learnt. */
   private byGroup: ReadonlyMap<string, Picker> = new Map();
@@ -46,6 +47,11 @@ export class LocalityPicker implements Picker {
     });
     this.byGroup = new Map(groups.map(({ key }, index) => [key, pickers[index] as Picker]));
     this.pickers = pickers;
+    this.loadChanged = pickers.some((picker) => picker.loadChanged !== undefined)
+      ? (member, by) => {
+          for (const picker of pickers) picker.loadChanged?.(member, by);
+        }
+      : undefined;
     this.sharing = pickers.filter((_, index) => (groups[index]?.share ?? 0) > 0);
     this.line = new WeightedLine(groups.map(({ share }) => share).filter((share) => share > 0));
     const [only, ...others] = this.sharing;
@@ -57,7 +63,7 @@ export class LocalityPicker implements Picker {
 
   pick(call: Call | undefined, tried: ReadonlySet<Member>, now: number): Member | undefined {
     const { sharing, line } = this;
-    const index = sharing.length < 2 ? 0 : line.at(this.parts.random.next() * line.total);
+    const index = sharing.length < 2 ? 0 : line.at(this.draw(call) * line.total);
     const member = sharing[index]?.pick(call, tried, now);
     if (member === undefined || tried.size === 0 || !tried.has(member)) return member;
     for (const picker of this.pickers) {
@@ -65,5 +71,10 @@ export class LocalityPicker implements Picker {
       if (other !== undefined && !tried.has(other)) return other;
     }
     return member;
+  }
+
+  /** Calls of one key go to one group (Envoy chooses its priority so). */
+  private draw(call: Call | undefined): number {
+    return (call && this.sharing[0]?.pointOf?.(call)) ?? this.parts.random.next();
   }
 }

@@ -1,0 +1,38 @@
+/**
+ * How does the load balancer of a document become options? By its name, be it said or not, and the options of those that
+ * have some.
+ */
+import { type HashOptions, type HashSource, hashDefaults } from '../balancing/hash-options.ts';
+import { type LoadBalancerOptions, loadBalancerDefaults } from '../balancing/load-balancer-options.ts';
+import type { CheckedDocument } from './check-document.ts';
+
+type CheckedService = NonNullable<CheckedDocument['services']>[number];
+type Given = NonNullable<NonNullable<CheckedService['trafficPolicy']>['loadBalancer']>;
+type GivenHash = NonNullable<Given['consistentHash']>;
+
+/** The options of a load balancer. */
+export function compileLoadBalancer(given: Given = {}): LoadBalancerOptions {
+  const { simple, consistentHash, panicThreshold } = given;
+  const hashed = consistentHash && (consistentHash.maglev === undefined ? 'RING_HASH' : 'MAGLEV');
+  return Object.freeze({
+    name: hashed ?? simple ?? loadBalancerDefaults.name,
+    panicThresholdPercent: panicThreshold ?? loadBalancerDefaults.panicThresholdPercent,
+    hash: consistentHash === undefined ? loadBalancerDefaults.hash : compileHash(consistentHash),
+  });
+}
+
+function compileHash(given: GivenHash): HashOptions {
+  return Object.freeze({
+    source: compileSource(given),
+    minimumRingSize: given.ringHash?.minimumRingSize ?? hashDefaults.minimumRingSize,
+    tableSize: given.maglev?.tableSize ?? hashDefaults.tableSize,
+    balanceFactorPercent: given.hashBalanceFactor ?? hashDefaults.balanceFactorPercent,
+  });
+}
+
+function compileSource({ httpHeaderName, httpCookie, httpQueryParameterName }: GivenHash): HashSource {
+  if (httpHeaderName !== undefined) return Object.freeze({ header: httpHeaderName.toLowerCase() });
+  if (httpCookie !== undefined) return Object.freeze({ cookie: httpCookie.name });
+  if (httpQueryParameterName !== undefined) return Object.freeze({ queryParameter: httpQueryParameterName });
+  return 'path';
+}
