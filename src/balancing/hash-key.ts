@@ -19,7 +19,7 @@ function readerOf(source: HashSource | undefined): HashKey {
   if (source === undefined) return () => undefined;
   if (source === 'path') return ({ path }) => path.slice(0, queryStart(path));
   if ('header' in source) return ({ headers }) => findHeader(headers, source.header);
-  if ('cookie' in source) return (call) => cookie(call, source.cookie);
+  if ('cookie' in source) return (call) => cookieOf(call, source.cookie);
   return ({ path }) => parameter(path, queryStart(path) + 1, '&', source.queryParameter);
 }
 
@@ -28,8 +28,8 @@ function queryStart(path: string): number {
   return start < 0 ? path.length : start;
 }
 
-/** HTTP/2 may spread cookies over several headers. */
-function cookie({ headers }: Call, name: string): string | undefined {
+/** A cookie of the request; `undefined` without one. HTTP/2 may spread cookies over several headers. */
+export function cookieOf({ headers }: Call, name: string): string | undefined {
   for (let index = 0; index < headers.length; index += 2) {
     if (headers[index] !== 'cookie') continue;
     const value = parameter(headers[index + 1] as string, 0, ';', name);

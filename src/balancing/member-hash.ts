@@ -29,7 +29,8 @@ export function memberHashes(members: readonly Member[]): MemberHashes {
   return { first, second };
 }
 
-function memberHash(member: Member): readonly [first: number, second: number] {
+/** The hash of its address. */
+export function memberHash(member: Member): readonly [first: number, second: number] {
   let hash = known.get(member);
   if (hash === undefined) {
     const key = endpointKey(member.endpoint);

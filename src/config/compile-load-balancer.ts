@@ -4,7 +4,9 @@
  */
 import { type HashOptions, type HashSource, hashDefaults } from '../balancing/hash-options.ts';
 import { type LoadBalancerOptions, loadBalancerDefaults } from '../balancing/load-balancer-options.ts';
+import type { SessionOptions } from '../balancing/session-options.ts';
 import type { CheckedDocument } from './check-document.ts';
+import { ms } from './compile-call.ts';
 
 type CheckedService = NonNullable<CheckedDocument['services']>[number];
 type Given = NonNullable<NonNullable<CheckedService['trafficPolicy']>['loadBalancer']>;
@@ -18,6 +20,17 @@ export function compileLoadBalancer(given: Given = {}): LoadBalancerOptions {
     name: hashed ?? simple ?? loadBalancerDefaults.name,
     panicThresholdPercent: panicThreshold ?? loadBalancerDefaults.panicThresholdPercent,
     hash: consistentHash === undefined ? loadBalancerDefaults.hash : compileHash(consistentHash),
+  });
+}
+
+/** Undefined when clients may go anywhere. */
+export function compileSession({ sessionAffinity }: Given = {}): SessionOptions | undefined {
+  if (sessionAffinity === undefined) return undefined;
+  const { name, path, ttl } = sessionAffinity.cookie;
+  return Object.freeze({
+    cookieName: name,
+    path: path ?? '/',
+    maxAgeSeconds: ttl === undefined ? undefined : Math.max(1, Math.round(ms(ttl) / 1_000)),
   });
 }
 

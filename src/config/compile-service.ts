@@ -11,7 +11,7 @@ import type { TlsOptions } from '../tls/tls-options.ts';
 import { type TransportOptions, transportDefaults } from '../transport/transport-options.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall, ms } from './compile-call.ts';
-import { compileLoadBalancer } from './compile-load-balancer.ts';
+import { compileLoadBalancer, compileSession } from './compile-load-balancer.ts';
 import { compileLocality } from './compile-locality.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { CallOverrides, ServiceConfig } from './mesh-config.ts';
@@ -35,6 +35,7 @@ export function compileService(service: CheckedService): ServiceConfig {
     subsets: new Map(subsets),
     loadBalancer: compileLoadBalancer(policy.loadBalancer),
     locality: compileLocality(policy),
+    session: compileSession(policy.loadBalancer),
     transport: compileTransport(policy),
     limits: compileLimits(policy),
     outlier: compileOutlier(policy),

@@ -4,6 +4,7 @@
  */
 import type { LoadBalancerOptions } from '../balancing/load-balancer-options.ts';
 import type { LocalityOptions } from '../balancing/locality/locality-options.ts';
+import type { SessionOptions } from '../balancing/session-options.ts';
 import type { CallOptions, RetryOn } from '../core/call-options.ts';
 import type { Endpoint, Labels } from '../core/endpoint.ts';
 import type { CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
@@ -44,6 +45,8 @@ export interface ServiceConfig {
   readonly loadBalancer: LoadBalancerOptions;
   /** Undefined when localities are not looked at. */
   readonly locality: LocalityOptions | undefined;
+  /** Undefined when clients may go anywhere. */
+  readonly session: SessionOptions | undefined;
   readonly transport: TransportOptions;
   readonly limits: LimitOptions;
   /** Undefined when switched off. */

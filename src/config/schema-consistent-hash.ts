@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { maxRingSize, maxTableSize } from '../balancing/hash-options.ts';
-import { fields, integer, textLike } from './schema-fields.ts';
+import { duration, fields, integer, textLike } from './schema-fields.ts';
 
 /** A token of RFC 9110, 5.6.2. */
 const token = /^[\w!#$%&'*+.^`|~-]+$/;
@@ -16,6 +16,17 @@ function isPrime(value: number): boolean {
   for (let factor = 2; factor * factor <= value; factor++) if (value % factor === 0) return false;
   return value > 1;
 }
+
+/** Which endpoint a client came to, in a cookie. */
+export const sessionAffinitySchema = fields({
+  cookie: fields({
+    name: textLike('the name of a cookie', token).describe('The mesh sets it on replies; the program hands it on.'),
+    path: textLike('a path from its /, without ; and spaces', /^\/[^;\s]*$/)
+      .optional()
+      .describe('Default /.'),
+    ttl: duration().optional().describe('How long a client keeps it. Default: until it closes.'),
+  }),
+});
 
 const tableSize = integer(2, maxTableSize).refine(isPrime, { error: primeBelow });
 

@@ -4,7 +4,7 @@
  */
 import { maxRetries, retryOnTokens } from '../core/call-options.ts';
 import { adaptiveAlgorithms } from '../resilience/limit/adaptive-limit.ts';
-import { consistentHashSchema } from './schema-consistent-hash.ts';
+import { consistentHashSchema, sessionAffinitySchema } from './schema-consistent-hash.ts';
 import {
   duration,
   durationOrNone,
@@ -88,6 +88,9 @@ const loadBalancer = fields(
     panicThreshold: percent()
       .optional()
       .describe('Below this share of healthy endpoints, in percent, all get calls again. Default 50.'),
+    sessionAffinity: sessionAffinitySchema
+      .optional()
+      .describe('Keeps a client at one endpoint by a cookie, with any load balancer. Off when missing.'),
     localityLbSetting: localityLbSetting
       .optional()
       .describe("Prefers near endpoints; takes createMesh's locality. Off when missing."),

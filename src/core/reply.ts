@@ -56,6 +56,8 @@ export interface Reply {
   readonly body: ReplyBody;
   /** The connection, when the server switched protocols. The body ends when it closes. */
   readonly socket?: Duplex | undefined;
+  /** Adds a header besides those that the server sent. */
+  addHeader(name: string, value: string): void;
   /** Calls back when the body has ended, failed or been given up; at once if it has. */
   onEnd(listener: (final: Outcome) => void): void;
 }

@@ -14,7 +14,7 @@ type EndListener = (final: Outcome) => void;
 export class IncomingReply implements Reply, BodyObserver {
   readonly status: number;
   readonly statusText: string;
-  readonly headers: ParsedHeaders;
+  headers: ParsedHeaders;
   outcome: Outcome;
   readonly body: IncomingBody;
   /** Set when the server switched protocols. */
@@ -22,7 +22,7 @@ export class IncomingReply implements Reply, BodyObserver {
   /** The final verdict, once the body has ended. */
   private final: Outcome | undefined = undefined;
   private listeners: EndListener | EndListener[] | undefined = undefined;
-  private readonly raw: readonly Buffer[] | undefined;
+  private raw: readonly Buffer[] | undefined;
 
   constructor(
     status: number,
@@ -49,6 +49,12 @@ export class IncomingReply implements Reply, BodyObserver {
       }
     }
     return raw;
+  }
+
+  addHeader(name: string, value: string): void {
+    const { [name]: before } = this.headers;
+    this.headers = { ...this.headers, [name]: before === undefined ? value : [before, value].flat() };
+    if (this.raw !== undefined) this.raw = [...this.raw, Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1')];
   }
 
   onEnd(listener: EndListener): void {

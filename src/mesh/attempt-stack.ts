@@ -14,6 +14,7 @@ export interface AttemptFilters {
   readonly outlier: Filter<Attempt, Reply> | undefined;
   readonly attemptTimeout: Filter<Attempt, Reply>;
   readonly headers: Filter<Attempt, Reply>;
+  readonly session: Filter<Attempt, Reply> | undefined;
   readonly sent: Filter<Attempt, Reply>;
 }
 
@@ -31,6 +32,8 @@ export function attemptStack(filters: AttemptFilters): Stack<Attempt, Reply> {
       filters.attemptTimeout,
       // Late, so that the remaining time is what remains when the request is sent.
       filters.headers,
+      // Changes the reply, so below everything that looks at it.
+      filters.session,
       // Innermost: all above may ask how far the attempt came.
       filters.sent,
     ],

@@ -27,6 +27,7 @@ import { poolState } from './pool-state.ts';
 import { sentFilter } from './sent-filter.ts';
 import { ServiceGuards } from './service-guards.ts';
 import type { ServiceTls } from './service-tls.ts';
+import { sessionFilter } from './session-filter.ts';
 
 /** A service of the mesh. */
 export class Service implements MemberObserver {
@@ -244,7 +245,7 @@ export class Service implements MemberObserver {
     const { loadBalancer } = config;
     const detector = this.detector;
     return {
-      picker: pickerAt(config.locality, parts, () => pickers[loadBalancer.name].picker(loadBalancer, random)),
+      picker: pickerAt(config, parts, () => pickers[loadBalancer.name].picker(loadBalancer, random)),
       limits: config.limits,
       stack: attemptStack({
         telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),
@@ -253,6 +254,7 @@ export class Service implements MemberObserver {
           detector && outlierFilter({ clock, detector, recordOf: (member) => this.records.get(member as LiveMember) }),
         attemptTimeout: attemptTimeoutFilter(clock),
         headers: headersFilter(clock, parts.propagate),
+        session: config.session && sessionFilter(config.session),
         sent: sentFilter((member) => this.onRefused?.((member as LiveMember).key)),
       }),
     };

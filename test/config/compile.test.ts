@@ -27,6 +27,7 @@ describe('compile', () => {
       subsets: new Map(),
       loadBalancer: { name: 'PEAK_EWMA', panicThresholdPercent: 50, hash: hashDefaults },
       locality: undefined,
+      session: undefined,
       transport: {
         connections: 128,
         connectTimeoutMs: 10_000,
@@ -72,6 +73,7 @@ describe('compile', () => {
         zoneAware: undefined,
         overprovisioningPercent: 140,
       },
+      session: undefined,
       transport: {
         connections: 4,
         connectTimeoutMs: 1_000,

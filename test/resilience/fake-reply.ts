@@ -43,6 +43,8 @@ export class FakeReply implements Reply {
     } as ReplyBody;
   }
 
+  addHeader(): void {}
+
   onEnd(listener: (final: Outcome) => void): void {
     if (this.final === undefined) this.listeners.push(listener);
     else listener(this.final);

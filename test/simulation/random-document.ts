@@ -78,6 +78,7 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
     loadBalancer: given({
       ...randomBalancer(dice),
       panicThreshold: dice.maybe(0.3, () => dice.pick(0, 30, 100)),
+      sessionAffinity: dice.maybe(0.1, () => ({ cookie: { name: 'stay' } })),
       localityLbSetting: dice.maybe(0.3, () =>
         dice.pick<NonNullable<Policy['loadBalancer']>['localityLbSetting']>(
           {},

@@ -56,6 +56,7 @@ export class ScriptedReply {
       headers: {},
       outcome,
       body: {} as Reply['body'],
+      addHeader() {},
       onEnd: (listener) => this.listeners.push(listener),
     };
   }
