@@ -26,6 +26,7 @@ import type { Member } from '../../src/core/member.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { Cluster } from '../../src/mesh/cluster.ts';
 import { LiveMember } from '../../src/mesh/live-member.ts';
+import { limitDefaults } from '../../src/resilience/limit/limit-options.ts';
 
 const { values } = parseArgs({
   options: {
@@ -69,9 +70,9 @@ function memberAt(index: number, name: Name, weight = 1): LiveMember {
 function clusterOf(name: Name): { cluster: Cluster; picker: Picker } {
   const hash = { ...loadBalancerDefaults.hash, source: { header: 'x-user' } };
   const picker = pickers[name].picker({ ...loadBalancerDefaults, name, hash }, systemRandom);
-  const limits = { maxRequestsPerEndpoint: 128, maxRequests: 1024, maxPending: 1024 };
-  const load = { inFlight: 0, turn: { granting: false, onFree() {} } };
-  const settings = { picker, limits, stack: undefined as never };
+  const metrics = { pendingOverflows: 0, pendingTimeouts: 0 };
+  const load = { inFlight: 0, metrics, turn: { granting: false, onFree() {} } };
+  const settings = { picker, limits: limitDefaults, stack: undefined as never };
   return { picker, cluster: new Cluster('bench', undefined, settings, load, systemClock, systemRandom) };
 }
 

@@ -18,7 +18,7 @@ export type CommandFallback<T = unknown> = (error: unknown) => T | Promise<T>;
  * that name; the others hold for one run.
  */
 export interface CommandOptions<T = unknown>
-  extends Pick<CallOptions, 'timeoutMs' | 'retries' | 'idempotent' | 'inheritDeadline'> {
+  extends Pick<CallOptions, 'timeoutMs' | 'retries' | 'idempotent' | 'inheritDeadline' | 'criticality'> {
   /**
    * Answers in place of the command when it fails, be it with an error of the mesh or with its own; of several each one when
    * the one before it fails.
@@ -60,7 +60,7 @@ const breakerRanges: Ranges<CircuitBreakerOptions> = {
   openMs: durations,
 };
 
-const names = ['timeoutMs', 'retries', 'idempotent', 'inheritDeadline', 'fallback', 'breaker', 'limit'];
+const names = ['timeoutMs', 'retries', 'idempotent', 'inheritDeadline', 'criticality', 'fallback', 'breaker', 'limit'];
 
 /** @throws MeshError `INMESH_OPTION` for an option that is none. */
 export function requireCommandOptions(options: object): void {

@@ -4,6 +4,7 @@
  */
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
 import type { Clock } from '../core/clock.ts';
+import { defaultCriticality } from '../core/criticality.ts';
 import { deadlineOf } from '../core/deadline.ts';
 import { MeshError } from '../core/errors.ts';
 import { Operation } from '../core/operation.ts';
@@ -60,9 +61,11 @@ export class Commands {
     const { breaker, limit, ...own } = options;
     const stack = this.stackOf(name, options);
     const resolved = resolveCallOptions(callDefaults, own as CallOptions);
-    const inherited = resolved.inheritDeadline ? inboundContext.getStore()?.deadline : undefined;
+    const inbound = inboundContext.getStore();
+    const inherited = resolved.inheritDeadline ? inbound?.deadline : undefined;
     const deadline = deadlineOf(this.clock.now(), resolved.timeoutMs, inherited ?? Number.POSITIVE_INFINITY);
     const operation = new CommandRun(name, resolved, deadline);
+    operation.criticality = resolved.criticality ?? inbound?.criticality ?? defaultCriticality;
     operation.run = run;
     return (await this.counted(name, operation, stack)) as T;
   }

@@ -20,7 +20,8 @@ import type { CommandOptions } from './command-options.ts';
 import { MeshDispatcher } from './dispatcher.ts';
 import { drainOnSignals } from './drain-on-signals.ts';
 import { type MeshFetch, makeFetch } from './fetch.ts';
-import { type InboundMiddleware, inboundMiddleware } from './inbound.ts';
+import { type InboundMiddleware, type InboundOptions, inboundMiddleware } from './inbound.ts';
+import { InboundShedding } from './inbound-shedding.ts';
 import { type InstallOptions, install } from './install.ts';
 import { type MeshRequest, makeRequest } from './request.ts';
 import { responseCacheFilter } from './response-cache.ts';
@@ -51,8 +52,12 @@ export interface Mesh<S extends string = string> extends MeshView<S> {
    * Rejects with a `MeshError` (`INMESH_CLOSED` once the mesh is closed), or with what `run` rejects with.
    */
   command<T>(name: string, run: (context: CommandContext) => T | Promise<T>, options?: CommandOptions<T>): Promise<T>;
-  /** Middleware for node:http, Express and Fastify: nested calls inherit deadline, trace context and request id. */
-  inbound(): InboundMiddleware;
+  /**
+   * Middleware for node:http, Express and Fastify: nested calls inherit deadline, criticality, trace context and request id.
+   *
+   * @throws MeshError `INMESH_OPTION` for an option outside its range.
+   */
+  inbound(options?: InboundOptions): InboundMiddleware;
   /** Sends every fetch of the process into the mesh. Returns what undoes it. */
   install(options?: InstallOptions): () => void;
   readonly metrics: {
@@ -98,15 +103,18 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
   const responseCache = once(() => responseCacheFilter(options.cacheStore));
   const handle = await createEngine(options, { responseCache, ...parts });
   const { engine, metrics, clock } = handle;
-  const commands = new Commands(clock, options.random ?? systemRandom, metrics);
   let closing: Promise<void> | undefined;
   const uninstalls = new Set<() => void>();
   const registrations = new Registrations(handle.registry, options.service, clock, warn);
   const served = new ServedRequests();
+  const random = options.random ?? systemRandom;
+  const shedding = new InboundShedding({ clock, random, served, counter: metrics.shed });
+  const commands = new Commands(clock, random, metrics);
   let draining: Promise<void> | undefined;
   const closeOnce = (timeoutMs: number) => {
     // Calls go on until the others know that this process goes; where nobody has to be told, they end here.
     const deregistered = registrations.close();
+    shedding.close();
     const finish = () => close(handle, commands, uninstalls, timeoutMs);
     closing ??= deregistered === undefined ? finish() : deregistered.then(finish);
     return closing;
@@ -115,7 +123,7 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     ...makeView<S>(handle, undefined),
     service: options.service,
     command: (name, run, commandOptions) => commands.run(name, run, commandOptions ?? {}),
-    inbound: () => inboundMiddleware(clock, served),
+    inbound: (inboundOptions) => inboundMiddleware(clock, served, shedOf(shedding, inboundOptions)),
     register: (registerOptions) =>
       registrations.register(
         options.locality === undefined ? registerOptions : { locality: options.locality, ...registerOptions },
@@ -145,6 +153,13 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
   };
   if (options.handleSignals === true) uninstalls.add(drainOnSignals(() => mesh.drain()));
   return mesh;
+}
+
+function shedOf(shedding: InboundShedding, options: InboundOptions = {}) {
+  requireOptions(options);
+  const unknown = Object.keys(options).find((name) => name !== 'shed');
+  if (unknown !== undefined) throw new MeshError('INMESH_OPTION', `unknown option ${unknown}; known is shed`);
+  return options.shed === undefined ? undefined : shedding.open(options.shed);
 }
 
 function makeView<S extends string>(handle: EngineHandle, view: Overrides | undefined): MeshView<S> {

@@ -1,17 +1,31 @@
 /**
  * What does a request that is being served pass on to the calls it causes? The time that is left for it, its trace
- * context and id, and whether it is itself a retry. One function serves node:http, Express and Fastify's hooks.
+ * context and id, how critical it is, and whether it is itself a retry. One function serves node:http, Express and
+ * Fastify's hooks.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
+import { criticalityHeader, parseCriticality } from '../core/criticality.ts';
 import { remainingTimeHeader } from '../core/deadline.ts';
 import { attemptCountHeader } from '../mesh/headers-filter.ts';
 import { InboundContext, inboundContext } from '../mesh/inbound-context.ts';
+import type { ShedOptions } from '../resilience/shedding/load-shedder.ts';
 import { inboundTraceHeaders } from '../telemetry/inbound-trace-headers.ts';
+import type { Shed } from './inbound-shedding.ts';
 import type { ServedRequests } from './served-requests.ts';
 
 /** Longer deadlines of strangers are cut to this, in ms. */
 const maxInheritedMs = 300_000;
+
+/** Options of `mesh.inbound()`. */
+export interface InboundOptions {
+  /**
+   * Whether requests are turned away with 503 and Retry-After while the process has too much to do, the least critical
+   * first. `{}` for the defaults. What always has to be answered, as health checks, belongs before the middleware. Default:
+   * none is.
+   */
+  shed?: Partial<ShedOptions>;
+}
 
 /** A request or reply of Fastify, which has Node's below. */
 interface Wrapped<T> {
@@ -28,16 +42,22 @@ export type InboundMiddleware = (
   next: (error?: Error) => void,
 ) => void;
 
-/** Makes the middleware. */
-export function inboundMiddleware(clock: Clock, served: ServedRequests): InboundMiddleware {
+/**
+ * Makes the middleware.
+ *
+ * @param shed answers requests that are not to be served; `undefined` when all are.
+ */
+export function inboundMiddleware(clock: Clock, served: ServedRequests, shed: Shed | undefined): InboundMiddleware {
   return (request, response, next) => {
     const { headers } = 'raw' in request ? request.raw : request;
     const answer = 'raw' in response ? response.raw : response;
+    const criticality = parseCriticality(headers[criticalityHeader]);
+    if (shed?.(criticality, response, answer)) return;
     served.add(answer);
     const deadline = deadlineOf(headers[remainingTimeHeader], clock.now());
     const isRetry = Number(headers[attemptCountHeader] ?? 1) > 1;
     // Whether the peer is one of the mesh is not known yet, so baggage is not taken from it.
-    const context = new InboundContext(deadline, isRetry, inboundTraceHeaders(headers, false));
+    const context = new InboundContext(deadline, isRetry, inboundTraceHeaders(headers, false), criticality);
     if (deadline !== Number.POSITIVE_INFINITY) endWithAnswer(context, answer);
     inboundContext.run(context, () => next());
   };

@@ -9,6 +9,11 @@ export class ServedRequests {
   private count = 0;
   private onIdle: (() => void) | undefined = undefined;
 
+  /** How many there are. */
+  get size(): number {
+    return this.count;
+  }
+
   /** A request has come in. */
   add(answer: ServerResponse): void {
     // Its client is gone already: no event will say so again.

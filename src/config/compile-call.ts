@@ -2,17 +2,25 @@
  * How do the limits in time and the retries of a document become options? Here, the same way for a service and a route.
  */
 import type { RetryOn } from '../core/call-options.ts';
-import { type CircuitBreakerOptions, circuitBreakerDefaults } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import { circuitBreakerDefaults, circuitBreakerModeDefaults } from '../resilience/circuit-breaker/circuit-breaker.ts';
 import { type BackoffOptions, backoffDefaults } from '../resilience/retry/backoff.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { parseDuration } from './duration.ts';
-import type { CallOverrides } from './mesh-config.ts';
+import type { CallOverrides, CircuitBreakerConfig } from './mesh-config.ts';
 import { retryOnParts } from './schema-policy.ts';
 
 /** What a service's traffic policy and a route's rule have in common. */
 export type CallPolicy = Pick<
   NonNullable<CheckedDocument['routes']>[number]['http'][number],
-  'timeout' | 'headTimeout' | 'bodyIdleTimeout' | 'retries' | 'coalesce' | 'cache' | 'circuitBreaker'
+  | 'timeout'
+  | 'headTimeout'
+  | 'bodyIdleTimeout'
+  | 'retries'
+  | 'coalesce'
+  | 'cache'
+  | 'circuitBreaker'
+  | 'localRateLimit'
+  | 'criticality'
 >;
 
 type Retries = NonNullable<CallPolicy['retries']>;
@@ -26,7 +34,7 @@ export function ms(duration: string | undefined): number | undefined {
 
 /** The options that a policy sets for calls. */
 export function compileCall(policy: CallPolicy): CallOverrides {
-  const { timeout, headTimeout, bodyIdleTimeout, retries, coalesce, cache } = policy;
+  const { timeout, headTimeout, bodyIdleTimeout, retries, coalesce, cache, criticality } = policy;
   const options = defined({
     timeoutMs: timeout === false ? timeout : ms(timeout),
     headTimeoutMs: headTimeout === false ? headTimeout : ms(headTimeout),
@@ -35,6 +43,7 @@ export function compileCall(policy: CallPolicy): CallOverrides {
     retries: compileRetries(retries),
     coalesce,
     cache,
+    criticality,
   });
   return Object.freeze({ options, backoff: compileBackoff(retries?.backoff) });
 }
@@ -55,7 +64,7 @@ function compileBackoff(backoff: Retries['backoff']): BackoffOptions | undefined
 }
 
 /** The breaker of a policy; a policy without one has none. */
-export function compileBreaker({ circuitBreaker: breaker }: CallPolicy): CircuitBreakerOptions | undefined {
+export function compileBreaker({ circuitBreaker: breaker }: CallPolicy): CircuitBreakerConfig | undefined {
   if (breaker === undefined) return undefined;
   const defaults = circuitBreakerDefaults;
   return Object.freeze({
@@ -64,6 +73,8 @@ export function compileBreaker({ circuitBreaker: breaker }: CallPolicy): Circuit
     minRequests: breaker.minRequests ?? defaults.minRequests,
     windowMs: ms(breaker.window) ?? defaults.windowMs,
     openMs: ms(breaker.openTime) ?? defaults.openMs,
+    darkMode: breaker.darkMode ?? circuitBreakerModeDefaults.darkMode,
+    forced: breaker.forced,
   });
 }
 

@@ -4,6 +4,7 @@
 import type { RouteMatch, TextMatch } from '../routing/match.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall } from './compile-call.ts';
+import { compileRateLimit } from './compile-overload.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { RouteConfig } from './mesh-config.ts';
 
@@ -28,6 +29,7 @@ function compileRule(rule: CheckedRule, index: number): RouteConfig {
       ),
     ),
     circuitBreaker: compileBreaker(rule),
+    rateLimit: compileRateLimit(rule),
     call: compileCall(rule),
   };
   return Object.freeze({ ...shape, fingerprint: fingerprint(shape) });

@@ -13,6 +13,7 @@ import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall, ms } from './compile-call.ts';
 import { compileLoadBalancer, compileSession } from './compile-load-balancer.ts';
 import { compileLocality } from './compile-locality.ts';
+import { compileAdmission, compileRateLimit } from './compile-overload.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { CallOverrides, ServiceConfig } from './mesh-config.ts';
 
@@ -42,6 +43,8 @@ export function compileService(service: CheckedService): ServiceConfig {
     retryBudget: compileRetryBudget(policy),
     tls: compileTls(service, policy),
     circuitBreaker: compileBreaker(policy),
+    rateLimit: compileRateLimit(policy),
+    admission: compileAdmission(policy),
     adaptiveLimit: compileAdaptiveLimit(policy),
     hedge: compileHedge(policy),
     call: withHedge(compileCall(policy), policy),
@@ -84,6 +87,7 @@ function compileLimits(policy: Policy): LimitOptions {
     maxRequestsPerEndpoint: h2 ? streamsPerConnection * connections : connections,
     maxRequests: http?.http2MaxRequests ?? limitDefaults.maxRequests,
     maxPending: http?.http1MaxPendingRequests ?? limitDefaults.maxPending,
+    maxPendingMs: ms(http?.pendingTimeout) ?? limitDefaults.maxPendingMs,
   });
 }
 

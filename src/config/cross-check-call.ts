@@ -7,10 +7,16 @@ import type { Findings } from './findings.ts';
 
 /** Checks a call policy at `path`. */
 export function checkCallPolicy(policy: CallPolicy, path: DocumentPath, findings: Findings): void {
-  const { retries, circuitBreaker: breaker } = policy;
+  const { retries, circuitBreaker: breaker, localRateLimit } = policy;
   if (retries !== undefined) checkRetries(retries, [...path, 'retries'], findings);
-  if (breaker !== undefined && breaker.errorPercent === 0 && !breaker.consecutiveErrors) {
+  const canOpen = breaker?.errorPercent !== 0 || breaker.consecutiveErrors || breaker.forced !== undefined;
+  if (!canOpen) {
     findings.problem([...path, 'circuitBreaker'], 'can never open: errorPercent and consecutiveErrors are both 0');
+  }
+  const { maxTokens, tokensPerFill } = localRateLimit?.tokenBucket ?? {};
+  if (maxTokens !== undefined && tokensPerFill !== undefined && tokensPerFill > maxTokens) {
+    const place = [...path, 'localRateLimit', 'tokenBucket', 'tokensPerFill'];
+    findings.problem(place, `is ${tokensPerFill}; allowed: at most maxTokens ${maxTokens}`);
   }
 }
 

@@ -7,11 +7,13 @@ import type { LocalityOptions } from '../balancing/locality/locality-options.ts'
 import type { SessionOptions } from '../balancing/session-options.ts';
 import type { CallOptions, RetryOn } from '../core/call-options.ts';
 import type { Endpoint, Labels } from '../core/endpoint.ts';
-import type { CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import type { AdmissionOptions } from '../resilience/admission/admission-control.ts';
+import type { CircuitBreakerMode, CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
 import type { HedgeOptions } from '../resilience/hedge/hedge-options.ts';
 import type { AdaptiveLimitOptions } from '../resilience/limit/adaptive-limit.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
 import type { OutlierOptions } from '../resilience/outlier/outlier-detection.ts';
+import type { RateLimitOptions } from '../resilience/rate-limit/rate-limiter.ts';
 import type { BackoffOptions } from '../resilience/retry/backoff.ts';
 import type { RetryBudgetOptions } from '../resilience/retry/retry-budget.ts';
 import type { RouteRule } from '../routing/router.ts';
@@ -23,13 +25,16 @@ export interface CallOverrides {
   /** Ready for `resolveCallOptions`. */
   readonly options: Pick<
     CallOptions,
-    'timeoutMs' | 'headTimeoutMs' | 'bodyIdleMs' | 'perTryTimeoutMs' | 'hedge' | 'coalesce' | 'cache'
+    'timeoutMs' | 'headTimeoutMs' | 'bodyIdleMs' | 'perTryTimeoutMs' | 'hedge' | 'coalesce' | 'cache' | 'criticality'
   > & {
     readonly retries?: { readonly max?: number; readonly on?: readonly RetryOn[] };
   };
   /** The waits between attempts; undefined where nothing is set. */
   readonly backoff: BackoffOptions | undefined;
 }
+
+/** The circuit breaker of a service or a route. */
+export type CircuitBreakerConfig = CircuitBreakerOptions & CircuitBreakerMode;
 
 /** A service of the documents, with all defaults. */
 export interface ServiceConfig {
@@ -55,7 +60,11 @@ export interface ServiceConfig {
   /** Undefined for cleartext. */
   readonly tls: TlsOptions | undefined;
   /** Undefined when there is none. */
-  readonly circuitBreaker: CircuitBreakerOptions | undefined;
+  readonly circuitBreaker: CircuitBreakerConfig | undefined;
+  /** Undefined when there is none. */
+  readonly rateLimit: RateLimitOptions | undefined;
+  /** Undefined when there is none. */
+  readonly admission: AdmissionOptions | undefined;
   /** Undefined when its calls are not hedged unless they ask for it. */
   readonly hedge: HedgeOptions | undefined;
   /** Undefined when there is none. */
@@ -67,7 +76,8 @@ export interface ServiceConfig {
 
 /** A rule of a route, with what it sets for its calls. */
 export interface RouteConfig extends RouteRule {
-  readonly circuitBreaker: CircuitBreakerOptions | undefined;
+  readonly circuitBreaker: CircuitBreakerConfig | undefined;
+  readonly rateLimit: RateLimitOptions | undefined;
   readonly call: CallOverrides;
   /** Equal for two rules that say the same. */
   readonly fingerprint: string;

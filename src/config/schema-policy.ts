@@ -3,6 +3,7 @@
  * VirtualService as defaults of the service.
  */
 import { maxRetries, retryOnTokens } from '../core/call-options.ts';
+import { criticalities } from '../core/criticality.ts';
 import { adaptiveAlgorithms } from '../resilience/limit/adaptive-limit.ts';
 import { consistentHashSchema, sessionAffinitySchema } from './schema-consistent-hash.ts';
 import {
@@ -18,6 +19,7 @@ import {
   textThat,
 } from './schema-fields.ts';
 import { localityLbSetting } from './schema-locality.ts';
+import { admissionControl, localRateLimit } from './schema-overload.ts';
 
 /** More than any process can have; keeps nonsense out. */
 const maxCount = 1_000_000;
@@ -64,6 +66,10 @@ const circuitBreaker = fields({
   minRequests: integer(1, maxCount).optional().describe('The share counts from this many calls on. Default 20.'),
   window: duration().optional().describe('Default 10s.'),
   openTime: duration().optional().describe('How long it stays open before one probe. Default 5s.'),
+  darkMode: flag().optional().describe('true: calls to be refused are counted, and let through. Default false.'),
+  forced: oneOf('OPEN', 'CLOSED')
+    .optional()
+    .describe('OPEN refuses every call, CLOSED none, whatever the figures are.'),
 });
 
 /** The limits in time and the retries that a service or a route sets for its calls. */
@@ -77,6 +83,10 @@ export const callPolicyShape = {
     .optional()
     .describe('true: answers are kept, and used, as RFC 9111 allows a shared cache. Default false.'),
   circuitBreaker: circuitBreaker.optional().describe('Refuses calls at once while most fail. Off when missing.'),
+  localRateLimit: localRateLimit.optional().describe('Refuses calls beyond a rate. Off when missing.'),
+  criticality: oneOf(...criticalities)
+    .optional()
+    .describe('The lowest is refused first. Default: that of the inbound request, else critical.'),
 };
 
 const loadBalancer = fields(
@@ -119,6 +129,9 @@ const connectionPool = fields({
       http1MaxPendingRequests: integer(0, maxCount)
         .optional()
         .describe('Attempts of the service that wait for a connection or stream. Default 1024.'),
+      pendingTimeout: duration()
+        .optional()
+        .describe('How long one of them waits at most. Default: as long as its call has time.'),
       http2MaxRequests: integer(1, maxCount)
         .optional()
         .describe('Attempts in flight at the whole service, with HTTP/1.1 too. Default 1024.'),
@@ -202,6 +215,9 @@ export const trafficPolicySchema = fields(
     adaptiveConcurrency: adaptiveConcurrency
       .optional()
       .describe('Refuses calls that the service has no room for, as its latency tells. Off when missing.'),
+    admissionControl: admissionControl
+      .optional()
+      .describe('Refuses calls to a service that refuses calls. Off when missing.'),
     tls: tls.optional().describe('Off by default.'),
     ...callPolicyShape,
   },

@@ -3,6 +3,7 @@
  * with all defaults applied: {@link ResolvedCallOptions}.
  */
 import type { IBackoffFactory, IPolicy } from 'cockatiel';
+import { type Criticality, criticalities } from './criticality.ts';
 import { MeshError } from './errors.ts';
 
 /**
@@ -71,6 +72,12 @@ export interface CallOptions<F = unknown> {
    * allows a shared cache. Default false.
    */
   cache?: boolean;
+  /**
+   * What is refused first when there is not enough for all calls: `sheddable`, then `sheddable-plus`, `critical`,
+   * `critical-plus`. Sent on to the service, whose own calls inherit it. Default: as the document says, else that of the
+   * inbound request, else `critical`.
+   */
+  criticality?: Criticality;
   /** The subset of the service to call, whatever the route says. */
   subset?: string;
   /**
@@ -112,6 +119,8 @@ export interface ResolvedCallOptions {
   readonly hedge: boolean;
   readonly coalesce: boolean;
   readonly cache: boolean;
+  /** `undefined`: inherited. */
+  readonly criticality: Criticality | undefined;
   readonly subset: string | undefined;
   readonly hashKey: string | undefined;
   /** In order. */
@@ -131,6 +140,7 @@ export const callDefaults: ResolvedCallOptions = Object.freeze({
   hedge: false,
   coalesce: false,
   cache: false,
+  criticality: undefined,
   subset: undefined,
   hashKey: undefined,
   fallback: undefined,
@@ -148,6 +158,7 @@ const knownOptions = new Set([
   'hedge',
   'coalesce',
   'cache',
+  'criticality',
   'subset',
   'hashKey',
   'fallback',
@@ -182,6 +193,7 @@ export function resolveCallOptions(base: ResolvedCallOptions, overrides: CallOpt
     hedge: typed('hedge', 'boolean', overrides.hedge) ?? base.hedge,
     coalesce: typed('coalesce', 'boolean', overrides.coalesce) ?? base.coalesce,
     cache: typed('cache', 'boolean', overrides.cache) ?? base.cache,
+    criticality: oneOf('criticality', criticalities, overrides.criticality) ?? base.criticality,
     subset: typed('subset', 'string', overrides.subset) ?? base.subset,
     hashKey: typed('hashKey', 'string', overrides.hashKey) ?? base.hashKey,
     fallback: resolveFallback(overrides.fallback) ?? base.fallback,
@@ -206,6 +218,11 @@ function resolveFallback(given: CallOptions['fallback']): readonly Fallback[] | 
   const all = Array.isArray(given) ? (given as readonly Fallback[]) : [given as Fallback];
   for (const one of all) typed('fallback', 'function', one ?? null);
   return all.length === 0 ? undefined : Object.freeze([...all]);
+}
+
+function oneOf<T>(name: string, allowed: readonly T[], value: T | undefined): T | undefined {
+  if (value === undefined || allowed.includes(value)) return value;
+  throw new MeshError('INMESH_OPTION', `option ${name} is ${String(value)}; allowed are ${allowed.join(', ')}`);
 }
 
 function withMethod<T>(name: string, method: string, allowed: string, value: T | undefined): T | undefined {

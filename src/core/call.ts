@@ -109,6 +109,7 @@ export class Call extends Operation {
     branch.origin = this.root;
     branch.attempts = this.attempts;
     branch.isRepeat = this.isRepeat;
+    branch.criticality = this.criticality;
     branch.inheritedDeadline = this.inheritedDeadline;
     branch.inheritance = this.inheritance;
     if (this.triedMembers !== undefined) branch.triedMembers = new Set(this.triedMembers);

@@ -22,8 +22,10 @@ export const errorCodes = {
   INMESH_NO_ROUTE: 'no route of the host matches the request',
   INMESH_NOT_MOCKED: 'mockMesh has no handler for the service',
   INMESH_OPTION: 'an option has a value outside its range',
-  INMESH_OVERFLOW: 'a limit on connections, pending or concurrent requests is reached',
+  INMESH_OVERFLOW:
+    'a limit on connections, pending or concurrent requests is reached, or the service has too much to do',
   INMESH_PROTOCOL: 'the reply breaks the HTTP protocol',
+  INMESH_RATE_LIMITED: 'a local rate limit is reached; nothing was sent',
   INMESH_REDIRECT: 'a redirect could not be followed',
   INMESH_REFUSED_STREAM: 'the server stated that it did not process the request',
   INMESH_REGISTRY: 'the registry is not reachable or answers nonsense',
@@ -46,6 +48,8 @@ export interface ErrorDetails {
   endpoint?: string | undefined;
   /** How many attempts were started. */
   attempts?: number | undefined;
+  /** When it may be tried again, in ms from now, where that is known. */
+  retryAfterMs?: number | undefined;
   /** The error underneath. */
   cause?: unknown;
 }
@@ -63,6 +67,8 @@ export class MeshError extends Error {
   readonly service: string | undefined;
   readonly endpoint: string | undefined;
   attempts: number | undefined;
+  /** When it may be tried again, in ms from the error on; `undefined` where that is not known. */
+  readonly retryAfterMs: number | undefined;
   /** @internal */
   readonly [brand] = true;
 
@@ -72,6 +78,7 @@ export class MeshError extends Error {
     this.service = details.service;
     this.endpoint = details.endpoint;
     this.attempts = details.attempts;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

@@ -4,6 +4,7 @@
  * path (it costs more than the whole rest of an attempt's bookkeeping).
  */
 import type { ResolvedCallOptions } from './call-options.ts';
+import { type Criticality, defaultCriticality } from './criticality.ts';
 
 /** Called with the reason when an operation is cancelled. */
 export type CancelListener = (reason: unknown) => void;
@@ -16,6 +17,8 @@ export class Operation {
   /** The instant, of the mesh's clock, after which nothing may happen any more; `Infinity` without one. */
   deadline: number;
   readonly parent: Operation | undefined;
+  /** What is refused first when there is not enough for all: that of the options, or what was inherited. */
+  criticality: Criticality;
   /** Whether {@link cancel} was called. */
   cancelled = false;
   /** Why; `undefined` until then. */
@@ -27,6 +30,7 @@ export class Operation {
     this.options = options;
     this.deadline = deadline;
     this.parent = parent;
+    this.criticality = options.criticality ?? defaultCriticality;
   }
 
   /** Ends the operation with `reason`. Only the first call counts.. */

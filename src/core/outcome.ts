@@ -75,6 +75,7 @@ const causeOfCode: Partial<Record<ErrorCode, Cause>> = {
   INMESH_BODY_IDLE: 'timeout',
   INMESH_OVERFLOW: 'overflow',
   INMESH_CIRCUIT_OPEN: 'overflow',
+  INMESH_RATE_LIMITED: 'overflow',
 };
 
 /**
@@ -86,6 +87,12 @@ export function outcomeOfError(error: unknown): Outcome {
   if (meshError === undefined || meshError.code === 'INMESH_ABORTED') return ignored;
   return failures[causeOfCode[meshError.code] ?? 'other'];
 }
+
+/**
+ * On a 503 of a server that is overloaded itself, which says nothing of others: whatever Retry-After it has is about that
+ * server. Envoy's name.
+ */
+export const localOverloadHeader = 'x-envoy-local-overloaded';
 
 /** Retry-After beyond this is cut: Envoy's bound for rate-limited backoff. */
 const maxRetryAfterMs = 300_000;

@@ -15,11 +15,14 @@ const gauge = { closed: breakerStates.closed, 'half-open': breakerStates.halfOpe
 /** Makes the breakers of a mesh. */
 export function breakerPart(clock: Clock): MeshParts['breaker'] {
   return (service, route, options, metrics) => {
-    metrics.breakerState = breakerStates.closed;
+    const { darkMode, forced } = options;
+    metrics.breakerState = forced === 'OPEN' ? breakerStates.open : breakerStates.closed;
+    if (forced === 'CLOSED') return { state: { state: 'closed' }, filter: undefined, refuses: () => false };
     const state = new CircuitBreaker({
       service,
       ...(route === undefined ? undefined : { route }),
       openMs: options.openMs,
+      forcedOpen: forced === 'OPEN',
       breaker: new SamplingBreaker(clock, options),
       onStateChange: (_from, to) => {
         metrics.breakerState = gauge[to];
@@ -27,7 +30,16 @@ export function breakerPart(clock: Clock): MeshParts['breaker'] {
     });
     return {
       state,
-      filter: circuitBreakerFilter<Call, Reply>({ clock, breaker: state, outcomeOf: (reply) => reply.outcome }),
+      refuses: () => !darkMode && state.state === 'open',
+      filter: circuitBreakerFilter<Call, Reply>({
+        clock,
+        breaker: state,
+        outcomeOf: (reply) => reply.outcome,
+        darkMode,
+        onRefuse: () => {
+          metrics.breakerRefusals++;
+        },
+      }),
     };
   };
 }

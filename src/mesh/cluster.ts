@@ -30,6 +30,8 @@ export interface ClusterSettings {
 export interface ServiceLoad {
   /** Attempts in flight at the whole service. */
   inFlight: number;
+  /** Where refusals of its queues are counted. */
+  readonly metrics: { pendingOverflows: number; pendingTimeouts: number };
   /** Views share the limits, so they let in one at a time. */
   readonly turn: GrantTurn;
 }
@@ -68,6 +70,16 @@ export class Cluster {
       maxPending: () => this.settings.limits.maxPending,
       canStart: () => this.hasRoom(),
       turn: load.turn,
+      wait: {
+        clock,
+        maxMs: () => this.settings.limits.maxPendingMs,
+        onTimeout: () => {
+          load.metrics.pendingTimeouts++;
+        },
+      },
+      onOverflow: () => {
+        load.metrics.pendingOverflows++;
+      },
     });
   }
 
@@ -79,6 +91,7 @@ export class Cluster {
   /** Takes new settings; what waits goes on waiting under them. */
   configure(settings: ClusterSettings): void {
     this.settings = settings;
+    this.limiter.waitChanged();
     this.rebuild(this.members);
   }
 

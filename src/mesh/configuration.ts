@@ -16,7 +16,8 @@ import type { SteadyRegistry } from '../discovery/steady-registry.ts';
 import { hostOf } from '../routing/router.ts';
 import type { EndpointSources } from './endpoint-feed.ts';
 import type { MeshParts } from './mesh-parts.ts';
-import { Planner, type RouteBreakers } from './planner.ts';
+import { Planner } from './planner.ts';
+import { RouteGuards } from './route-guards.ts';
 import type { RoutePlan } from './route-plan.ts';
 import { ServiceSet } from './service-set.ts';
 import { openTls } from './service-tls.ts';
@@ -56,7 +57,7 @@ export class Configuration {
   registryFailedAt: number | undefined = undefined;
   readonly services: ServiceSet;
   private readonly options: ConfigurationOptions;
-  private readonly breakers: RouteBreakers = new Map();
+  private readonly routeGuards: RouteGuards;
   private config: MeshConfig = nothing;
   private planner: Planner;
   private watch: Watch | undefined = undefined;
@@ -70,6 +71,7 @@ export class Configuration {
 
   constructor(options: ConfigurationOptions) {
     this.options = options;
+    this.routeGuards = new RouteGuards(options.parts);
     this.services = new ServiceSet(options.parts, options.sources, options.readyTimeoutMs);
     this.planner = this.makePlanner();
   }
@@ -243,6 +245,6 @@ export class Configuration {
   }
 
   private makePlanner(): Planner {
-    return new Planner(this.config, this.services, this.options.parts, this.options.defaults, this.breakers);
+    return new Planner(this.config, this.services, this.options.parts, this.options.defaults, this.routeGuards);
   }
 }

@@ -7,6 +7,7 @@ import type { HeaderList } from '../core/call.ts';
 import { Call } from '../core/call.ts';
 import type { CallOptions, ResolvedCallOptions } from '../core/call-options.ts';
 import type { Clock } from '../core/clock.ts';
+import { defaultCriticality } from '../core/criticality.ts';
 import { deadlineOf, remainingMs } from '../core/deadline.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Reply } from '../core/reply.ts';
@@ -143,7 +144,10 @@ export class MeshEngine {
     call.inheritedDeadline = inherited;
     call.inheritance = inbound;
     if (request.upgrade !== undefined) call.upgrade = request.upgrade;
-    if (inbound !== undefined) call.isRepeat = inbound.isRetry;
+    if (inbound !== undefined) {
+      call.isRepeat = inbound.isRetry;
+      call.criticality = options.criticality ?? inbound.criticality ?? defaultCriticality;
+    }
     return call;
   }
 

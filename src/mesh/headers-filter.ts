@@ -1,10 +1,11 @@
 /**
  * What does the mesh add to a request? The logical host, what is left of the deadline, the number of the attempt when
- * it is a repeat, and the trace context. Nothing else is changed.
+ * it is a repeat, how critical it is unless that is the default, and the trace context. Nothing else is changed.
  */
 import type { Attempt } from '../core/attempt.ts';
 import type { HeaderList } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
+import { criticalityHeader, defaultCriticality } from '../core/criticality.ts';
 import { remainingMs, remainingTimeHeader } from '../core/deadline.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Reply } from '../core/reply.ts';
@@ -27,6 +28,7 @@ export function headersFilter(clock: Clock, propagate: Propagate): Filter<Attemp
         headers.push(remainingTimeHeader, String(remainingMs(call.deadline, clock.now())));
       }
       if (attempt.number > 1) headers.push(attemptCountHeader, String(attempt.number));
+      if (call.criticality !== defaultCriticality) headers.push(criticalityHeader, call.criticality);
       attempt.headers = propagate(attempt, headers);
       return undefined;
     },
@@ -42,7 +44,9 @@ function ownHeaders(authority: string, own: HeaderList): string[] {
     const name = own[index] as string;
     const value = own[index + 1] as string;
     if (name === 'host') headers[1] = value;
-    else if (name !== remainingTimeHeader && name !== attemptCountHeader) headers.push(name, value);
+    else if (name !== remainingTimeHeader && name !== attemptCountHeader && name !== criticalityHeader) {
+      headers.push(name, value);
+    }
   }
   return headers;
 }

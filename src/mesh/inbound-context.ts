@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HeaderList } from '../core/call.ts';
+import type { Criticality } from '../core/criticality.ts';
 
 /** What a call inherits from the request that is being served. */
 export class InboundContext {
@@ -15,11 +16,19 @@ export class InboundContext {
   readonly isRetry: boolean;
   /** Trace context and request id as they came: sent on when no tracing SDK does. */
   readonly propagated: HeaderList | undefined;
+  /** That of the request; `undefined` when it does not say. */
+  readonly criticality: Criticality | undefined;
 
-  constructor(deadline: number, isRetry: boolean, propagated: HeaderList | undefined) {
+  constructor(
+    deadline: number,
+    isRetry: boolean,
+    propagated: HeaderList | undefined,
+    criticality: Criticality | undefined,
+  ) {
     this.deadline = deadline;
     this.isRetry = isRetry;
     this.propagated = propagated;
+    this.criticality = criticality;
   }
 }
 

@@ -3,12 +3,12 @@
  * clock, random and the way to connect, and the rest is the real mesh.
  */
 import type { OwnPlace } from '../balancing/locality/locality-groups.ts';
-import type { ServiceConfig } from '../config/mesh-config.ts';
+import type { CircuitBreakerConfig, ServiceConfig } from '../config/mesh-config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Filter } from '../core/filter.ts';
 import type { Random } from '../core/random.ts';
-import type { CircuitBreaker, CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import type { BreakerState } from '../resilience/circuit-breaker/circuit-breaker.ts';
 import type { TelemetryFilterOptions } from '../telemetry/call-telemetry-filter.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
@@ -22,8 +22,11 @@ export type Connect = (endpoint: Endpoint, config: ServiceConfig, secure: Secure
 
 /** A breaker with its filter. */
 export interface BreakerPart {
-  readonly state: CircuitBreaker;
-  readonly filter: Filter;
+  readonly state: { readonly state: BreakerState };
+  /** Undefined when it is forced closed. */
+  readonly filter: Filter | undefined;
+  /** Whether calls are refused now; in dark mode they never are. */
+  readonly refuses: () => boolean;
 }
 
 /** What services and plans are made of. */
@@ -46,7 +49,7 @@ export interface MeshParts {
   readonly breaker: (
     service: string,
     route: string | undefined,
-    options: CircuitBreakerOptions,
+    options: CircuitBreakerConfig,
     metrics: ServiceMetrics,
   ) => BreakerPart;
 }

@@ -14,18 +14,19 @@ import { coalesceFilter } from '../resilience/coalesce/coalesce-filter.ts';
 import { deadlineFilter } from '../resilience/deadline/deadline-filter.ts';
 import { fallbackFilter } from '../resilience/fallback/fallback-filter.ts';
 import { hedgeFilter } from '../resilience/hedge/hedge-filter.ts';
+import { rateLimitFilter } from '../resilience/rate-limit/rate-limit-filter.ts';
+import type { RateLimiter } from '../resilience/rate-limit/rate-limiter.ts';
 import { fullJitterBackoff } from '../resilience/retry/backoff.ts';
 import { retryFilter } from '../resilience/retry/retry-filter.ts';
 import { type Routed, Router, type Unrouted } from '../routing/router.ts';
 import { callTelemetryFilter } from '../telemetry/call-telemetry-filter.ts';
-import type { BreakerPart, MeshParts } from './mesh-parts.ts';
+import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
+import type { MeshParts } from './mesh-parts.ts';
 import { policyFilter } from './policy-filter.ts';
+import type { RouteGuards } from './route-guards.ts';
 import { RoutePlan } from './route-plan.ts';
 import type { Service } from './service.ts';
 import type { ServiceSet } from './service-set.ts';
-
-/** The breakers of routes by service, host, rule and settings: a reload that leaves a rule as it is keeps its breaker. */
-export type RouteBreakers = Map<string, BreakerPart>;
 
 /** The plans of one configuration. */
 export class Planner {
@@ -33,9 +34,7 @@ export class Planner {
   private readonly services: ServiceSet;
   private readonly parts: MeshParts;
   private readonly defaults: ResolvedCallOptions;
-  private readonly breakers: RouteBreakers;
-  /** The first host of each rule: names of rules need not be unique. */
-  private readonly routeHosts = new Map<RouteConfig, string>();
+  private readonly guards: RouteGuards;
   private readonly plans = new Map<Routed<RouteConfig>, RoutePlan>();
   private readonly discovered = new WeakMap<Service, RoutePlan>();
   private readonly subsetPlans = new Map<RouteConfig | undefined, Map<string, RoutePlan>>();
@@ -45,17 +44,14 @@ export class Planner {
     services: ServiceSet,
     parts: MeshParts,
     defaults: ResolvedCallOptions,
-    breakers: RouteBreakers,
+    guards: RouteGuards,
   ) {
     this.router = new Router(services.hosts(), config.routes, parts.random);
     this.services = services;
     this.parts = parts;
     this.defaults = defaults;
-    this.breakers = breakers;
-    for (const [host, rules] of config.routes) {
-      for (const rule of rules) if (!this.routeHosts.has(rule)) this.routeHosts.set(rule, host);
-    }
-    this.forgetBreakers();
+    this.guards = guards;
+    guards.takeRoutes(config.routes);
   }
 
   /**
@@ -107,7 +103,9 @@ export class Planner {
       throw new MeshError('INMESH_NO_ENDPOINT', `${host} has no subset ${String(subset)}`, { service: host });
     }
     const { clock, random, telemetry } = this.parts;
-    const breakers = this.breakersOf(service, rule);
+    const own = rule && this.guards.breaker(host, rule);
+    // The route's is the narrower one, and may be open while the service's is closed.
+    const breakers = [service.guards.breaker, own].filter((breaker) => breaker !== undefined);
     return new RoutePlan({
       service,
       subset,
@@ -127,14 +125,16 @@ export class Planner {
             },
           }),
         ),
-        breakers: breakers.map((breaker) => breaker.filter as Filter),
+        rateLimits: this.rateLimitsOf(service, rule),
+        admission: service.guards.admission,
+        breakers: breakers.map((breaker) => breaker.filter),
         adaptiveLimit: service.guards.adaptiveLimit?.filter,
         retry: retryFilter({
           clock,
           random,
           budget: service.budget,
           hasOther: (call) => cluster.hasOther(call),
-          suppressed: (call) => call.isRepeat || breakers.some((breaker) => breaker.state.state === 'open'),
+          suppressed: (call) => call.isRepeat || breakers.some((breaker) => breaker.refuses()),
           onBudgetExhausted: () => {
             service.metrics.retryBudgetExhausted++;
           },
@@ -157,31 +157,23 @@ export class Planner {
     });
   }
 
-  private breakersOf(service: Service, rule: RouteConfig | undefined): BreakerPart[] {
-    const breakers = service.guards.breaker === undefined ? [] : [service.guards.breaker];
-    if (rule?.circuitBreaker === undefined) return breakers;
-    const key = this.breakerKey(service.host, rule);
-    let own = this.breakers.get(key);
-    if (own === undefined) {
-      const series = this.parts.metrics.series({ service: service.host, route: rule.name });
-      own = this.parts.breaker(service.host, rule.name, rule.circuitBreaker, series);
-      this.breakers.set(key, own);
+  /** The route's first: what it refuses takes nothing from what the other callers of the service have. */
+  private rateLimitsOf(service: Service, rule: RouteConfig | undefined): Filter[] {
+    const { clock, metrics } = this.parts;
+    const filters: Filter[] = [];
+    const add = (limiter: RateLimiter | undefined, series: () => ServiceMetrics) => {
+      if (limiter === undefined) return;
+      const counts = series();
+      const onRefuse = () => {
+        counts.rateLimitRefusals++;
+      };
+      filters.push(rateLimitFilter({ clock, limiter, onRefuse }));
+    };
+    if (rule !== undefined) {
+      add(this.guards.rateLimit(rule), () => metrics.series({ service: service.host, route: rule.name }));
     }
-    // The route's is the narrower one, and may be open while the service's is closed.
-    return [...breakers, own];
-  }
-
-  private breakerKey(service: string, rule: RouteConfig): string {
-    return JSON.stringify([service, this.routeHosts.get(rule), rule.name, rule.circuitBreaker]);
-  }
-
-  /** A breaker goes with its rule. */
-  private forgetBreakers(): void {
-    const kept = new Set<string>();
-    for (const rule of this.routeHosts.keys()) {
-      for (const { host } of rule.destinations) kept.add(this.breakerKey(host, rule));
-    }
-    for (const key of this.breakers.keys()) if (!kept.has(key)) this.breakers.delete(key);
+    add(service.guards.rateLimit, () => service.metrics);
+    return filters;
   }
 
   private optionsOf(...layers: (CallOverrides | undefined)[]): ResolvedCallOptions {

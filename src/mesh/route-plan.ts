@@ -22,8 +22,12 @@ export interface PlanFilters {
   readonly cache: (() => Filter) | undefined;
   /** Made for the first call that may share another. */
   readonly coalesce: () => Filter;
-  /** Of the service and of the route, where they have one. */
-  readonly breakers: readonly Filter[];
+  /** Of the route and of the service, where they have one. */
+  readonly rateLimits: readonly Filter[];
+  /** Of the service, where it has one. */
+  readonly admission: Filter | undefined;
+  /** Of the service and of the route, where they have one that is not forced closed. */
+  readonly breakers: readonly (Filter | undefined)[];
   /** Of the service, where it has one. */
   readonly adaptiveLimit: Filter | undefined;
   readonly retry: Filter;
@@ -104,6 +108,11 @@ export class RoutePlan {
         (key & features.cache) !== 0 && filters.cache?.(),
         // Above everything that counts what is sent: who waits for another's answer sends nothing.
         (key & features.coalesce) !== 0 && filters.coalesce(),
+        // Above all that learns from calls: what is refused here says nothing of the service.
+        ...filters.rateLimits,
+        // Above the breaker, which would take its refusals for failures of the service; above the retry, so that a call is
+        // let in once.
+        filters.admission,
         // Count calls, not attempts: three failed tries of one call are one bad experience.
         ...filters.breakers,
         // Below the breaker, which need not know of calls that were turned away for want of room; above the retry, so that a

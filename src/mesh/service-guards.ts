@@ -1,17 +1,21 @@
 /**
- * What stands before the calls of a service, whatever their route? Its circuit breaker and its adaptive limit, where it
- * has them, and what its hedges share. A change of the configuration replaces what it changed; the rest keeps what it has
+ * What stands before the calls of a service, whatever their route? Its rate limit, admission control, circuit breaker and
+ * adaptive limit, where it has them, and what its hedges share. A change of the configuration replaces what it changed; the rest keeps what it has
  * learnt.
  */
 import type { ServiceConfig } from '../config/mesh-config.ts';
+import type { Filter } from '../core/filter.ts';
+import { AdmissionControl } from '../resilience/admission/admission-control.ts';
+import { admissionFilter } from '../resilience/admission/admission-filter.ts';
 import { HedgeDelay } from '../resilience/hedge/hedge-delay.ts';
 import { hedgeDefaults } from '../resilience/hedge/hedge-options.ts';
 import { AdaptiveLimiter } from '../resilience/limit/adaptive-limit-filter.ts';
+import { RateLimiter } from '../resilience/rate-limit/rate-limiter.ts';
 import { RetryBudget } from '../resilience/retry/retry-budget.ts';
 import { type ServiceMetrics, unset } from '../telemetry/service-metrics.ts';
 import type { BreakerPart, MeshParts } from './mesh-parts.ts';
 
-type Guarded = Pick<ServiceConfig, 'circuitBreaker' | 'adaptiveLimit' | 'hedge'>;
+type Guarded = Pick<ServiceConfig, 'rateLimit' | 'admission' | 'circuitBreaker' | 'adaptiveLimit' | 'hedge'>;
 
 /** What the hedges of a service share. */
 export interface Hedging {
@@ -21,6 +25,10 @@ export interface Hedging {
 
 /** The guards of one service. */
 export class ServiceGuards {
+  /** Undefined when it has none. */
+  rateLimit: RateLimiter | undefined;
+  /** Undefined when it has none. */
+  admission: Filter | undefined;
   /** Undefined when it has none. */
   breaker: BreakerPart | undefined;
   /** Undefined when it has none. */
@@ -35,6 +43,8 @@ export class ServiceGuards {
     this.host = host;
     this.parts = parts;
     this.metrics = metrics;
+    this.rateLimit = this.makeRateLimit(config);
+    this.admission = this.makeAdmission(config);
     this.breaker = this.makeBreaker(config);
     this.adaptiveLimit = this.makeLimit(config);
     this.hedge = config.hedge;
@@ -48,10 +58,33 @@ export class ServiceGuards {
 
   /** Takes a new configuration. */
   reconfigure(before: Guarded, config: Guarded): void {
+    if (differs(before.rateLimit, config.rateLimit)) this.rateLimit = this.makeRateLimit(config);
+    if (differs(before.admission, config.admission)) this.admission = this.makeAdmission(config);
     if (differs(before.circuitBreaker, config.circuitBreaker)) this.breaker = this.makeBreaker(config);
     if (differs(before.adaptiveLimit, config.adaptiveLimit)) this.adaptiveLimit = this.makeLimit(config);
     this.hedge = config.hedge;
     if (differs(before.hedge, config.hedge)) this.madeHedging = undefined;
+  }
+
+  private makeRateLimit({ rateLimit }: Guarded): RateLimiter | undefined {
+    return rateLimit && new RateLimiter(rateLimit, this.parts.clock.now());
+  }
+
+  private makeAdmission({ admission }: Guarded): Filter | undefined {
+    const { clock, random } = this.parts;
+    return (
+      admission &&
+      admissionFilter({
+        service: this.host,
+        clock,
+        random,
+        control: new AdmissionControl(admission),
+        darkMode: admission.darkMode,
+        onRefuse: () => {
+          this.metrics.admissionRefusals++;
+        },
+      })
+    );
   }
 
   private makeBreaker({ circuitBreaker }: Guarded): BreakerPart | undefined {

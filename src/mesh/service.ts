@@ -38,7 +38,7 @@ export class Service implements MemberObserver {
   budget: RetryBudget;
   /** What stands before its calls. */
   readonly guards: ServiceGuards;
-  readonly load: ServiceLoad = { inFlight: 0, turn: { granting: false, onFree: () => this.notifyViews() } };
+  readonly load: ServiceLoad;
   /** {@link clusters}, for those who go round. */
   private views: readonly Cluster[] = [];
   private firstView = 0;
@@ -61,6 +61,7 @@ export class Service implements MemberObserver {
     this.parts = parts;
     this.tls = tls;
     this.metrics = parts.metrics.series({ service: config.host });
+    this.load = { inFlight: 0, metrics: this.metrics, turn: { granting: false, onFree: () => this.notifyViews() } };
     this.metrics.readPool = () => poolState(this.members.values(), this.views);
     this.budget = new RetryBudget(config.retryBudget);
     this.guards = new ServiceGuards(config.host, config, parts, this.metrics);

@@ -4,6 +4,7 @@
  */
 import { MeshError } from '../core/errors.ts';
 import { type SeriesLabels, ServiceMetrics } from './service-metrics.ts';
+import { ShedCounter } from './shed-counter.ts';
 
 /** Options of a {@link MetricsRegistry}. */
 export interface MetricsRegistryOptions {
@@ -20,6 +21,8 @@ export const overflowName = '_OTHER';
 export class MetricsRegistry {
   /** How often a series was asked for that the cap refused. */
   overflows = 0;
+  /** Inbound requests that were turned away. */
+  readonly shed = new ShedCounter();
   private readonly maxSeries: number;
   private readonly byKey = new Map<string, ServiceMetrics>();
   private readonly overflow = new ServiceMetrics({ service: overflowName });

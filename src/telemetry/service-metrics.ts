@@ -55,6 +55,16 @@ export class ServiceMetrics {
   adaptiveLimitRefusals = 0;
   /** Reads the adaptive limit; `undefined` without one. */
   readAdaptiveLimit: (() => number) | undefined = undefined;
+  /** Calls that a circuit breaker refused, or in dark mode would have. */
+  breakerRefusals = 0;
+  /** Calls that admission control refused, or in dark mode would have. */
+  admissionRefusals = 0;
+  /** Calls that a rate limit refused, or in dark mode would have. */
+  rateLimitRefusals = 0;
+  /** Attempts that were refused because too many waited already. */
+  pendingOverflows = 0;
+  /** Attempts that were refused because they had waited too long. */
+  pendingTimeouts = 0;
   /** Ejections of endpoints. */
   ejections = 0;
   /** Endpoints ejected now. */

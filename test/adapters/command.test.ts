@@ -58,7 +58,7 @@ describe('a command', () => {
 
   it('inherits the deadline of the request that is served, unless it says otherwise', async () => {
     const { clock, commands } = make();
-    const context = new InboundContext(20, false, undefined);
+    const context = new InboundContext(20, false, undefined, undefined);
     const failed = expect(inboundContext.run(context, () => commands.run('a', never, {}))).rejects.toMatchObject({
       code: 'INMESH_DEADLINE',
     });

@@ -22,6 +22,7 @@ services:
         tcp: { maxConnections: 4, connectTimeout: 1s, idleTimeout: 2.5s }
         http:
           http1MaxPendingRequests: 64
+          pendingTimeout: 3s
           http2MaxRequests: 500
           maxRequestsPerConnection: 1000
           h2UpgradePolicy: UPGRADE
@@ -42,6 +43,12 @@ services:
         caCertificates: certs/ca.pem
         sni: reviews.example
         subjectAltNames: [reviews.example]
+      admissionControl: { k: 1.5, window: 60s, minRequestsPerSecond: 5, maxRejectionPercent: 70, darkMode: true }
+      localRateLimit:
+        tokenBucket: { maxTokens: 100, tokensPerFill: 10, fillInterval: 500ms }
+        key: { httpHeaderName: X-Tenant }
+        darkMode: true
+      criticality: critical-plus
       timeout: 10s
       headTimeout: 3s
       bodyIdleTimeout: false
@@ -51,6 +58,8 @@ services:
         minRequests: 10
         window: 20s
         openTime: 2s
+        darkMode: true
+        forced: CLOSED
   - host: ratings
     resolution: DNS
     endpoints: [{ address: "ratings.internal:9080" }]
@@ -74,6 +83,8 @@ routes:
           retryOn: connect-failure, 503
           backoff: { baseInterval: 10ms, maxInterval: 100ms }
         circuitBreaker: { openTime: 1s }
+        localRateLimit: { tokenBucket: { maxTokens: 5, fillInterval: 1s } }
+        criticality: sheddable
         route:
           - { destination: { host: reviews, subset: v1 }, weight: 90 }
           - { destination: { host: reviews, subset: v3 }, weight: 10 }

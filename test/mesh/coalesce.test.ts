@@ -37,6 +37,15 @@ describe('equal calls at once', () => {
     expect(await outcomes([call(), call(), call()])).toEqual([['200 16', '200 16', '200 16'], 1]);
   });
 
+  it('share with calls that are as critical, and with no others', async () => {
+    await open({ headers: sized(16) });
+    const sheddable = { mesh: { criticality: 'sheddable' } } as const;
+    expect(await outcomes([call(sheddable), call(), call(sheddable), call()])).toEqual([
+      ['200 16', '200 16', '200 16', '200 16'],
+      2,
+    ]);
+  });
+
   it('share while the body comes, too', async () => {
     const { clock } = await open({ headers: sized(16), body: { chunks: 4, everyMs: 10 } });
     const first = [call(), call()];

@@ -37,14 +37,16 @@ export function makeCall(simulation: Simulation, plan: CallPlan): Caller {
 }
 
 /** Runs `next` as a part of the inbound request of the plan. */
-function inbound(simulation: Simulation, { inheritedMs, repeat }: CallPlan, next: () => void): void {
-  if (inheritedMs === undefined && !repeat) {
+function inbound(simulation: Simulation, plan: CallPlan, next: () => void): void {
+  const { inheritedMs, repeat, inheritedCriticality } = plan;
+  if (inheritedMs === undefined && !repeat && inheritedCriticality === undefined) {
     next();
     return;
   }
   const headers = {
     ...(inheritedMs === undefined ? undefined : { 'x-envoy-expected-rq-timeout-ms': String(inheritedMs) }),
     ...(repeat ? { 'x-envoy-attempt-count': '2' } : undefined),
+    ...(inheritedCriticality === undefined ? undefined : { 'x-request-criticality': inheritedCriticality }),
   };
   const response = { writeHead() {}, once() {} };
   simulation.mesh.inbound()({ headers } as never, response as never, next);

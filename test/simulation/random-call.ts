@@ -1,5 +1,6 @@
 import type { CallOptions } from '../../src/core/call-options.ts';
 import { type Dice, given } from './dice.ts';
+import { randomCriticality } from './random-document.ts';
 
 /** What one caller does. */
 export interface CallPlan {
@@ -17,6 +18,8 @@ export interface CallPlan {
   readonly inheritedMs: number | undefined;
   /** Whether that request is itself a retry. */
   readonly repeat: boolean;
+  /** How critical it is. */
+  readonly inheritedCriticality: string | undefined;
 }
 
 /** A call to one of `hosts`. */
@@ -36,6 +39,7 @@ export function randomCall(dice: Dice, hosts: readonly string[]): CallPlan {
       retries: dice.maybe(0.4, () =>
         dice.pick<NonNullable<CallOptions['retries']>>(false, 1, 3, 10, { max: 2, on: ['5xx'] }),
       ),
+      criticality: dice.maybe(0.2, () => randomCriticality(dice)),
       idempotent: dice.maybe(0.1, () => dice.chance(0.5)),
       subset: dice.maybe(0.1, () => dice.pick('v1', 'v2', 'v3')),
       hashKey: dice.maybe(0.2, () => dice.pick('a', 'b', '')),
@@ -51,5 +55,6 @@ export function randomCall(dice: Dice, hosts: readonly string[]): CallPlan {
     use: dice.pick('read', 'read', 'read', 'leave', 'destroy', 'dump'),
     inheritedMs: dice.maybe(0.1, () => dice.integer(1, 200)),
     repeat: dice.chance(0.1),
+    inheritedCriticality: dice.maybe(0.1, () => randomCriticality(dice)),
   };
 }

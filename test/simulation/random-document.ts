@@ -3,6 +3,7 @@
  * breakers and spent budgets.
  */
 import type { MeshDocument } from '../../src/config/schema.ts';
+import type { Criticality } from '../../src/core/criticality.ts';
 import { type Dice, given } from './dice.ts';
 
 type Service = NonNullable<MeshDocument['services']>[number];
@@ -44,6 +45,8 @@ export function randomDocument(dice: Dice, shapes: readonly ServiceShape[]): Mes
         ],
         timeout: dice.maybe(0.3, () => `${dice.integer(80, 600)}ms`),
         circuitBreaker: dice.maybe(0.3, () => randomBreaker(dice)),
+        localRateLimit: dice.maybe(0.2, () => randomRateLimit(dice)),
+        criticality: dice.maybe(0.2, () => randomCriticality(dice)),
       }),
     ],
   }));
@@ -89,7 +92,11 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
     }),
     connectionPool: dice.maybe(0.5, () => ({
       tcp: { maxConnections: dice.integer(1, 4), connectTimeout: `${dice.integer(20, 400)}ms` },
-      http: { http1MaxPendingRequests: dice.integer(0, 6), http2MaxRequests: dice.integer(1, 12) },
+      http: given({
+        http1MaxPendingRequests: dice.integer(0, 6),
+        http2MaxRequests: dice.integer(1, 12),
+        pendingTimeout: dice.maybe(0.4, () => `${dice.integer(1, 200)}ms`),
+      }),
     })),
     outlierDetection: dice.pick<Policy['outlierDetection']>(
       undefined,
@@ -125,6 +132,29 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
       initialLimit: dice.integer(3, 8),
       darkMode: dice.chance(0.3),
     })),
+    admissionControl: dice.maybe(0.2, () => ({
+      k: dice.pick(1.1, 2, 5),
+      window: dice.pick('200ms', '2s'),
+      minRequestsPerSecond: dice.pick(0, 1, 5),
+      maxRejectionPercent: dice.pick(0, 80, 100),
+      darkMode: dice.chance(0.3),
+    })),
+    localRateLimit: dice.maybe(0.15, () => randomRateLimit(dice)),
+    criticality: dice.maybe(0.2, () => randomCriticality(dice)),
+  });
+}
+
+/** How critical calls are, by document or by call. */
+export function randomCriticality(dice: Dice): Criticality {
+  return dice.pick('sheddable', 'sheddable-plus', 'critical', 'critical-plus');
+}
+
+function randomRateLimit(dice: Dice): NonNullable<Policy['localRateLimit']> {
+  const maxTokens = dice.integer(1, 20);
+  return given({
+    tokenBucket: { maxTokens, tokensPerFill: dice.integer(1, maxTokens), fillInterval: `${dice.integer(1, 500)}ms` },
+    key: dice.maybe(0.3, () => ({ httpHeaderName: 'idempotency-key' })),
+    darkMode: dice.chance(0.3),
   });
 }
 
@@ -144,11 +174,13 @@ function randomBalancer(dice: Dice): Policy['loadBalancer'] {
 }
 
 function randomBreaker(dice: Dice): NonNullable<Policy['circuitBreaker']> {
-  return {
+  return given({
     consecutiveErrors: dice.integer(0, 4),
     errorPercent: dice.pick(10, 30, 80),
     minRequests: dice.integer(1, 10),
     window: '1s',
     openTime: `${dice.integer(20, 800)}ms`,
-  };
+    darkMode: dice.chance(0.2),
+    forced: dice.maybe(0.1, () => dice.pick('OPEN', 'CLOSED')),
+  });
 }

@@ -12,6 +12,10 @@ export interface CircuitBreakerFilterOptions<R> {
   readonly breaker: CircuitBreaker;
   /** The verdict on a result: of a reply the one on its head, of a command success. */
   readonly outcomeOf: (result: R) => Outcome;
+  /** Whether operations that should be refused are counted and let through. Default false. */
+  readonly darkMode?: boolean;
+  /** Told of each operation that was refused, or in dark mode would have been. */
+  readonly onRefuse?: () => void;
 }
 
 /**
@@ -19,12 +23,15 @@ export interface CircuitBreakerFilterOptions<R> {
  * calls, not attempts.
  */
 export function circuitBreakerFilter<O extends Operation, R>(options: CircuitBreakerFilterOptions<R>): Filter<O, R> {
-  const { clock, breaker, outcomeOf } = options;
+  const { clock, breaker, outcomeOf, darkMode = false, onRefuse } = options;
   return tapFilter<O, R, number>({
     role: 'breaker',
     before: () => {
       const permit = breaker.tryAcquire(clock.now());
-      if (permit === refused) throw openError(breaker.service);
+      if (permit === refused) {
+        onRefuse?.();
+        if (!darkMode) throw openError(breaker.service);
+      }
       return permit;
     },
     succeeded: (_operation, permit, result) => breaker.onResult(permit, outcomeOf(result), clock.now()),

@@ -33,6 +33,16 @@ export const circuitBreakerDefaults: CircuitBreakerOptions = Object.freeze({
   openMs: 5_000,
 });
 
+/** Who decides on a circuit: its figures, or an operator. */
+export interface CircuitBreakerMode {
+  /** Whether calls that should be refused are counted and let through. Default false. */
+  readonly darkMode: boolean;
+  /** `OPEN` refuses every call, `CLOSED` none, whatever the figures are; `undefined` (default) goes by them. Hystrix's. */
+  readonly forced: 'OPEN' | 'CLOSED' | undefined;
+}
+
+export const circuitBreakerModeDefaults: CircuitBreakerMode = Object.freeze({ darkMode: false, forced: undefined });
+
 /** `half-open`: the time is over, and one call at a time finds out. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
@@ -45,6 +55,8 @@ export interface CircuitBreakerContext {
   readonly openMs: number;
   /** Decides when to open, as {@link import('./sampling-breaker.ts').SamplingBreaker}. */
   readonly breaker: IBreaker;
+  /** Whether it is open from the start and stays so. Default false. */
+  readonly forcedOpen?: boolean;
   /** Told of each change. */
   readonly onStateChange?: (from: BreakerState, to: BreakerState) => void;
 }
@@ -63,6 +75,10 @@ export class CircuitBreaker {
 
   constructor(context: CircuitBreakerContext) {
     this.context = context;
+    if (context.forcedOpen === true) {
+      this.current = 'open';
+      this.probesAt = Number.POSITIVE_INFINITY;
+    }
   }
 
   /** An open circuit stays `open` until a call comes to probe it. */

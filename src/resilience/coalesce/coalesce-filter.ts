@@ -25,7 +25,7 @@ export interface CoalesceFilterOptions {
 
 /**
  * Lets equal calls that are under way at once share one. Equal are GET or HEAD without a body, with the same host, path and
- * headers (those of tracing apart). Belongs below the deadline, so that each caller keeps its own, and above everything
+ * headers (those of tracing apart), that are as critical: none is refused with one that matters less. Belongs below the deadline, so that each caller keeps its own, and above everything
  * that counts what is sent.
  *
  * Calls that wait get the answer, or the error, of the one that was sent, with its options. An answer that may not be
@@ -59,14 +59,14 @@ export function coalesceFilter({ onJoin }: CoalesceFilterOptions = {}): Filter<C
 }
 
 /** Equal for equal calls. */
-function keyOf({ method, authority, path, headers }: Call): string {
+function keyOf({ method, authority, path, headers, criticality }: Call): string {
   const parts: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     if (!incidental.has(name)) parts.push(`${name}: ${headers[index + 1]}`);
   }
   // A header's value cannot have a line break.
-  return `${method} ${authority} ${path}\n${parts.sort().join('\n')}`;
+  return `${method} ${authority} ${path} ${criticality}\n${parts.sort().join('\n')}`;
 }
 
 /** A call that waits for the answer of the one that was sent. */

@@ -1,6 +1,7 @@
 /**
  * Who is turned away when a service has no room? The call that comes last, and at once: a call that waits for a service
- * that cannot keep up is an answer that nobody waits for any more. Whoever is let in teaches the limit.
+ * that cannot keep up is an answer that nobody waits for any more. The less critical find less room, and so go first.
+ * Whoever is let in teaches the limit.
  */
 import type { Call } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -10,6 +11,7 @@ import { outcomeOfError } from '../../core/outcome.ts';
 import type { Random } from '../../core/random.ts';
 import type { Reply } from '../../core/reply.ts';
 import { tapFilter } from '../../core/tap.ts';
+import { criticalityShare } from '../criticality-share.ts';
 import type { AdaptiveLimit, AdaptiveLimitOptions } from './adaptive-limit.ts';
 import { Gradient2 } from './gradient2.ts';
 import { SampleWindow } from './sample-window.ts';
@@ -45,8 +47,8 @@ export class AdaptiveLimiter {
     this.algorithm = algorithm;
     this.filter = tapFilter<Call, Reply, Admitted>({
       role: 'adaptive-limit',
-      before: () => {
-        if (this.inFlight + 1 > algorithm.limit) {
+      before: ({ criticality }) => {
+        if (this.inFlight > 0 && this.inFlight + 1 > algorithm.limit * criticalityShare[criticality]) {
           onRefuse?.();
           if (!options.darkMode) throw overflow(service, algorithm.limit);
         }

@@ -6,10 +6,13 @@ export interface LimitOptions {
   readonly maxRequests: number;
   /** Attempts that wait, in order of arrival, for one of the above. Default 1,024; 0 refuses at once. */
   readonly maxPending: number;
+  /** How long one of those waits at most, in ms, > 0; `Infinity` for as long as its call has time. Default `Infinity`. */
+  readonly maxPendingMs: number;
 }
 
 export const limitDefaults: LimitOptions = Object.freeze({
   maxRequestsPerEndpoint: 128,
   maxRequests: 1024,
   maxPending: 1024,
+  maxPendingMs: Number.POSITIVE_INFINITY,
 });

@@ -11,7 +11,7 @@ import { tooLate } from '../../core/deadline.ts';
 import { meshErrorOf } from '../../core/errors.ts';
 import { events } from '../../core/events.ts';
 import type { Filter, Next } from '../../core/filter.ts';
-import { type Outcome, outcomeOfError } from '../../core/outcome.ts';
+import { localOverloadHeader, type Outcome, outcomeOfError } from '../../core/outcome.ts';
 import type { Random } from '../../core/random.ts';
 import type { Reply } from '../../core/reply.ts';
 import { discardReply } from '../../http/discard-reply.ts';
@@ -131,7 +131,7 @@ class Retries {
     const reason = retryReason(outcome, call.lastSent, call.idempotent, retry, reply);
     if (reason === undefined || settings.suppressed?.(call)) return undefined;
     const backoff = this.backoff.next({ attempt: this.retries + 1 });
-    const delayMs = Math.max(backoff.duration, outcome.retryAfterMs ?? 0);
+    const delayMs = Math.max(backoff.duration, this.askedWaitMs(outcome, reply));
     // The budget comes last: a retry that is not made does not spend it.
     if (tooLate(endOf(call), now + delayMs)) return undefined;
     if (!settings.budget.tryWithdraw(now)) {
@@ -144,6 +144,13 @@ class Retries {
     settings.onRetry?.(call, reason);
     if (events.retry.hasSubscribers) events.retry.publish({ service: call.name, call, reason, delayMs });
     return { reason, delayMs };
+  }
+
+  /** What the server asks to wait; nothing when it speaks of itself alone, and another one is left. */
+  private askedWaitMs({ retryAfterMs }: Outcome, reply: Reply | undefined): number {
+    if (retryAfterMs === undefined) return 0;
+    if (reply?.headers[localOverloadHeader] === undefined) return retryAfterMs;
+    return (this.settings.hasOther?.(this.call) ?? true) ? 0 : retryAfterMs;
   }
 
   /**

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { criticalities } from '../../../src/core/criticality.ts';
 import type { Operation } from '../../../src/core/operation.ts';
 import { Limiter } from '../../../src/resilience/limit/limiter.ts';
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 import { fakeCommand } from '../fake-call.ts';
 
 /** A limiter whose users take a place when they start, as a cluster does. */
@@ -9,10 +11,19 @@ class Room {
   places: number;
   readonly started: Operation[] = [];
   readonly limiter: Limiter;
+  readonly clock = new VirtualClock();
+  overflows = 0;
+  timeouts = 0;
 
-  constructor(places: number, maxPending = 10) {
+  constructor(places: number, maxPending = 10, maxWaitMs = () => Number.POSITIVE_INFINITY) {
     this.places = places;
-    this.limiter = new Limiter({ service: 'reviews', maxPending: () => maxPending, canStart: () => this.places > 0 });
+    this.limiter = new Limiter({
+      service: 'reviews',
+      maxPending: () => maxPending,
+      canStart: () => this.places > 0,
+      wait: { clock: this.clock, maxMs: maxWaitMs, onTimeout: () => this.timeouts++ },
+      onOverflow: () => this.overflows++,
+    });
   }
 
   enter(operation: Operation): Promise<void> {
@@ -108,6 +119,104 @@ describe('Limiter', () => {
     const operation = fakeCommand();
     operation.cancel('enough');
     await expect(new Room(1).enter(operation)).rejects.toBe('enough');
+  });
+
+  it('tells of those that it refuses', async () => {
+    const room = new Room(0, 1, () => 50);
+    room.enter(fakeCommand()).catch(() => {});
+    await room.enter(fakeCommand()).catch(() => {});
+    await room.clock.advance(50);
+    expect([room.overflows, room.timeouts]).toEqual([1, 1]);
+  });
+
+  it('refuses each that has waited for its time, and no other', async () => {
+    const room = new Room(0, 10, () => 100);
+    const ends: number[] = [];
+    const enter = () =>
+      room.enter(fakeCommand()).catch(({ code }) => ends.push(code === 'INMESH_OVERFLOW' ? room.clock.now() : 0));
+    void enter();
+    await room.clock.advance(30);
+    void enter();
+    await room.clock.advance(60);
+    room.leave();
+    void enter();
+    await room.clock.advance(200);
+    expect(ends).toEqual([130, 190]);
+    expect(room.started).toHaveLength(1);
+    expect(room.clock.pendingTimers).toBe(0);
+  });
+
+  it('takes a new time for those who wait already', async () => {
+    let maxMs = Number.POSITIVE_INFINITY;
+    const room = new Room(0, 10, () => maxMs);
+    const refused = expect(room.enter(fakeCommand())).rejects.toMatchObject({ code: 'INMESH_OVERFLOW' });
+    await room.clock.advance(1_000);
+    expect(room.clock.pendingTimers).toBe(0);
+    maxMs = 1_500;
+    room.limiter.waitChanged();
+    await room.clock.advance(499);
+    expect(room.limiter.pending).toBe(1);
+    await room.clock.advance(1);
+    await refused;
+  });
+
+  it('is full for the less critical first, and has a reserve for the most critical', async () => {
+    const waiting = criticalities.map((criticality) => {
+      const room = new Room(0, 4);
+      for (let index = 0; index < 10; index++) room.enter(fakeCommand({ criticality })).catch(() => {});
+      return room.limiter.pending;
+    });
+    expect(waiting).toEqual([2, 3, 4, 5]);
+    await expect(new Room(0, 0).enter(fakeCommand({ criticality: 'critical-plus' }))).rejects.toThrow();
+  });
+
+  it('does what its model does, waits included', async () => {
+    const step = fc.oneof(
+      fc.constantFrom('enter' as const, 'enter' as const, 'leave' as const, 'cancel' as const),
+      fc.integer({ min: 1, max: 60 }),
+    );
+    const maxMs = 100;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const room = new Room(1, 4, () => maxMs);
+        const ends = new Map<Operation, string>();
+        let queue: { operation: Operation; until: number }[] = [];
+        const expected = new Map<Operation, string>();
+        let free = 1;
+        for (const kind of steps) {
+          const now = room.clock.now();
+          if (kind === 'enter') {
+            const operation = fakeCommand();
+            room.enter(operation).then(
+              () => ends.set(operation, 'started'),
+              (error) => ends.set(operation, error.code ?? error),
+            );
+            if (free > 0) {
+              free--;
+              expected.set(operation, 'started');
+            } else if (queue.length >= 4) expected.set(operation, 'INMESH_OVERFLOW');
+            else queue.push({ operation, until: now + maxMs });
+          } else if (kind === 'leave') {
+            room.leave();
+            const [next] = queue.splice(0, 1);
+            if (next === undefined) free++;
+            else expected.set(next.operation, 'started');
+          } else if (kind === 'cancel') {
+            const [given] = queue.splice(-1, 1);
+            given?.operation.cancel('enough');
+            if (given !== undefined) expected.set(given.operation, 'enough');
+          }
+          await room.clock.advance(typeof kind === 'number' ? kind : 0);
+          const late = queue.filter(({ until }) => until <= room.clock.now());
+          for (const { operation } of late) expected.set(operation, 'INMESH_OVERFLOW');
+          queue = queue.filter(({ until }) => until > room.clock.now());
+          expect(ends).toEqual(expected);
+          expect(room.limiter.pending).toBe(queue.length);
+          expect(room.clock.pendingTimers).toBe(queue.length > 0 ? 1 : 0);
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('keeps order and bounds whatever happens', async () => {
