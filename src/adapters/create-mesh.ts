@@ -53,7 +53,8 @@ export interface Mesh<S extends string = string> extends MeshView<S> {
    */
   command<T>(name: string, run: (context: CommandContext) => T | Promise<T>, options?: CommandOptions<T>): Promise<T>;
   /**
-   * Middleware for node:http, Express and Fastify: nested calls inherit deadline, criticality, trace context and request id.
+   * Middleware for node:http, Express and Fastify: nested calls inherit deadline, criticality, trace context and request
+   * id. The criticality (`x-request-criticality`) is believed: where strangers call, let a gateway drop it.
    *
    * @throws MeshError `INMESH_OPTION` for an option outside its range.
    */

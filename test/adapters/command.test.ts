@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Commands } from '../../src/adapters/command.ts';
 import { createMesh } from '../../src/adapters/create-mesh.ts';
-import { isMeshError, type MeshError } from '../../src/core/errors.ts';
+import { isMeshError, MeshError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { InboundContext, inboundContext } from '../../src/mesh/inbound-context.ts';
 import { MetricsRegistry } from '../../src/telemetry/metrics-registry.ts';
@@ -117,6 +117,22 @@ describe('a command', () => {
     await expect(commands.run('a', () => 'third', options)).rejects.toMatchObject({ code: 'INMESH_OVERFLOW' });
     release('first');
     expect(await Promise.all([first, second])).toEqual(['first', 'second']);
+  });
+
+  it('finds the queue full first when it is less critical, by its own word or by that of the request that is served', async () => {
+    const { commands } = make();
+    const options = { limit: { maxRequests: 1, maxPending: 2 } };
+    const never = () => new Promise(() => {});
+    for (let run = 0; run < 2; run++) void commands.run('a', never, options).catch(() => {});
+    const sheddable = commands.run('a', never, { ...options, criticality: 'sheddable' });
+    await expect(sheddable).rejects.toMatchObject({ code: 'INMESH_OVERFLOW' });
+    const context = new InboundContext(Number.POSITIVE_INFINITY, false, undefined, 'sheddable');
+    const inherited = inboundContext.run(context, () => commands.run('a', never, options));
+    await expect(inherited).rejects.toMatchObject({ code: 'INMESH_OVERFLOW' });
+    const waiting = commands.run('a', () => 'critical', options);
+    await expect(Promise.race([waiting, Promise.resolve('waits')])).resolves.toBe('waits');
+    commands.cancelAll(new MeshError('INMESH_CLOSED', 'over'));
+    await expect(waiting).rejects.toMatchObject({ code: 'INMESH_CLOSED' });
   });
 
   it('refuses options that are none, and names without end', async () => {

@@ -17,7 +17,7 @@ export interface AdaptiveLimitOptions {
   readonly initialLimit: number;
   /** Never fewer. Default 4. */
   readonly minLimit: number;
-  /** Never more. Default 1,000. */
+  /** Never more; `critical-plus` calls have a reserve beyond it, see `criticality-share.ts`. Default 1,000. */
   readonly maxLimit: number;
   /** Whether calls beyond the limit are counted and let through. Default false. */
   readonly darkMode: boolean;

@@ -4,7 +4,10 @@ export interface LimitOptions {
   readonly maxRequestsPerEndpoint: number;
   /** Attempts in flight at the whole service. Default 1,024. */
   readonly maxRequests: number;
-  /** Attempts that wait, in order of arrival, for one of the above. Default 1,024; 0 refuses at once. */
+  /**
+   * Attempts that wait, in order of arrival, for one of the above; fewer for the less critical, see
+   * `criticality-share.ts`. Default 1,024; 0 refuses at once.
+   */
   readonly maxPending: number;
   /** How long one of those waits at most, in ms, > 0; `Infinity` for as long as its call has time. Default `Infinity`. */
   readonly maxPendingMs: number;
