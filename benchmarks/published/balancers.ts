@@ -72,13 +72,23 @@ const experiments: Readonly<Record<string, Experiment>> = {
   },
 };
 
+const detection: Policy['outlierDetection'] = { latency: {} };
+/** Besides the balancers by themselves. */
+const arms: Readonly<Record<string, Policy>> = {
+  ...Object.fromEntries(balancers.map((simple) => [simple, { loadBalancer: { simple } }])),
+  'PEAK_EWMA, latency ejection': { outlierDetection: detection },
+  'PEAK_EWMA, hedging': { hedge: {} },
+  'LEAST_REQUEST, latency ejection': { loadBalancer: { simple: 'LEAST_REQUEST' }, outlierDetection: detection },
+  'ROUND_ROBIN, latency ejection': { loadBalancer: { simple: 'ROUND_ROBIN' }, outlierDetection: detection },
+};
+
 const results: Record<string, Record<string, string>> = {};
 for (const [name, { figures, policy, ...scenario }] of Object.entries(experiments)) {
-  for (const simple of balancers) {
-    const medians = await medianOf({ ...scenario, policy: { ...policy, loadBalancer: { simple } } });
+  for (const [arm, own] of Object.entries(arms)) {
+    const medians = await medianOf({ ...scenario, policy: { ...policy, ...own } });
     for (const [figure, { pick, show }] of Object.entries(figures)) {
       const row = `${name}: ${figure}`;
-      results[row] = { ...results[row], [simple]: show(medians(pick)) };
+      results[row] = { ...results[row], [arm]: show(medians(pick)) };
     }
   }
 }

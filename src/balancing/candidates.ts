@@ -92,6 +92,6 @@ function isUsable({ endpoint, healthy }: Member): boolean {
 }
 
 /** Members of weight 0 are among the candidates only when there is nobody else; then they share equally. */
-export function weightOf(member: Member): number {
-  return member.endpoint.weight > 0 ? member.endpoint.weight : 1;
+export function weightOf({ endpoint, warmth }: Member): number {
+  return (endpoint.weight > 0 ? endpoint.weight : 1) * warmth;
 }

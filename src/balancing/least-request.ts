@@ -12,6 +12,7 @@ export class LeastRequest implements LoadMetric {
   }
 
   cost(member: Member): number {
-    return member.endpoint.weight > 0 ? member.inFlight / member.endpoint.weight : member.inFlight;
+    const { endpoint, warmth, inFlight } = member;
+    return inFlight / (endpoint.weight > 0 ? endpoint.weight * warmth : warmth);
   }
 }

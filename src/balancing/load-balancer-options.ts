@@ -1,4 +1,5 @@
 import { type HashOptions, hashDefaults } from './hash-options.ts';
+import type { WarmupOptions } from './warmup.ts';
 
 /** The load balancers by name; the keys of {@link import('./pickers.ts').pickers}. */
 export type BalancerName = 'PEAK_EWMA' | 'LEAST_REQUEST' | 'ROUND_ROBIN' | 'RANDOM' | 'RING_HASH' | 'MAGLEV';
@@ -14,10 +15,13 @@ export interface LoadBalancerOptions {
   readonly panicThresholdPercent: number;
   /** Of `RING_HASH` and `MAGLEV`. */
   readonly hash: HashOptions;
+  /** How new members get their share; undefined: at once. Default undefined. */
+  readonly warmup: WarmupOptions | undefined;
 }
 
 export const loadBalancerDefaults: LoadBalancerOptions = Object.freeze({
   name: 'PEAK_EWMA',
   panicThresholdPercent: 50,
   hash: hashDefaults,
+  warmup: undefined,
 });

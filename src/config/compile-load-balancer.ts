@@ -7,6 +7,7 @@ import { type LoadBalancerOptions, loadBalancerDefaults } from '../balancing/loa
 import type { SessionOptions } from '../balancing/session-options.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { ms } from './compile-call.ts';
+import { compileWarmup } from './compile-health.ts';
 
 type CheckedService = NonNullable<CheckedDocument['services']>[number];
 type Given = NonNullable<NonNullable<CheckedService['trafficPolicy']>['loadBalancer']>;
@@ -19,6 +20,7 @@ export function compileLoadBalancer(given: Given = {}): LoadBalancerOptions {
   return Object.freeze({
     name: hashed ?? simple ?? loadBalancerDefaults.name,
     panicThresholdPercent: panicThreshold ?? loadBalancerDefaults.panicThresholdPercent,
+    warmup: compileWarmup(given.warmup),
     hash: consistentHash === undefined ? loadBalancerDefaults.hash : compileHash(consistentHash),
   });
 }

@@ -5,12 +5,12 @@ import { type Endpoint, type Labels, makeEndpoint, parseAddress } from '../core/
 import { type HedgeOptions, hedgeDefaults } from '../resilience/hedge/hedge-options.ts';
 import { type AdaptiveLimitOptions, adaptiveLimitDefaults } from '../resilience/limit/adaptive-limit.ts';
 import { type LimitOptions, limitDefaults } from '../resilience/limit/limit-options.ts';
-import { type OutlierOptions, outlierDefaults } from '../resilience/outlier/outlier-detection.ts';
 import { type RetryBudgetOptions, retryBudgetDefaults } from '../resilience/retry/retry-budget.ts';
 import type { TlsOptions } from '../tls/tls-options.ts';
 import { type TransportOptions, transportDefaults } from '../transport/transport-options.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { compileBreaker, compileCall, ms } from './compile-call.ts';
+import { compileFailFast, compileHealthCheck, compileOutlier } from './compile-health.ts';
 import { compileLoadBalancer, compileSession } from './compile-load-balancer.ts';
 import { compileLocality } from './compile-locality.ts';
 import { compileAdmission, compileRateLimit } from './compile-overload.ts';
@@ -40,6 +40,8 @@ export function compileService(service: CheckedService): ServiceConfig {
     transport: compileTransport(policy),
     limits: compileLimits(policy),
     outlier: compileOutlier(policy),
+    failFast: compileFailFast(policy),
+    healthCheck: compileHealthCheck(policy),
     retryBudget: compileRetryBudget(policy),
     tls: compileTls(service, policy),
     circuitBreaker: compileBreaker(policy),
@@ -88,21 +90,6 @@ function compileLimits(policy: Policy): LimitOptions {
     maxRequests: http?.http2MaxRequests ?? limitDefaults.maxRequests,
     maxPending: http?.http1MaxPendingRequests ?? limitDefaults.maxPending,
     maxPendingMs: ms(http?.pendingTimeout) ?? limitDefaults.maxPendingMs,
-  });
-}
-
-function compileOutlier({ outlierDetection: outlier }: Policy): OutlierOptions | undefined {
-  if (outlier?.disabled) return undefined;
-  const defaults = outlierDefaults;
-  const baseEjectionMs = ms(outlier?.baseEjectionTime) ?? defaults.baseEjectionMs;
-  return Object.freeze({
-    consecutive5xxErrors: outlier?.consecutive5xxErrors ?? defaults.consecutive5xxErrors,
-    consecutiveGatewayErrors: outlier?.consecutiveGatewayErrors ?? defaults.consecutiveGatewayErrors,
-    consecutiveLocalOriginFailures: outlier?.consecutiveLocalOriginFailures ?? defaults.consecutiveLocalOriginFailures,
-    intervalMs: ms(outlier?.interval) ?? defaults.intervalMs,
-    baseEjectionMs,
-    maxEjectionMs: ms(outlier?.maxEjectionTime) ?? Math.max(baseEjectionMs, defaults.maxEjectionMs),
-    maxEjectionPercent: outlier?.maxEjectionPercent ?? defaults.maxEjectionPercent,
   });
 }
 

@@ -9,10 +9,11 @@ import type { CallOptions, RetryOn } from '../core/call-options.ts';
 import type { Endpoint, Labels } from '../core/endpoint.ts';
 import type { AdmissionOptions } from '../resilience/admission/admission-control.ts';
 import type { CircuitBreakerMode, CircuitBreakerOptions } from '../resilience/circuit-breaker/circuit-breaker.ts';
+import type { HealthCheckOptions } from '../resilience/health-check/health-check-options.ts';
 import type { HedgeOptions } from '../resilience/hedge/hedge-options.ts';
 import type { AdaptiveLimitOptions } from '../resilience/limit/adaptive-limit.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
-import type { OutlierOptions } from '../resilience/outlier/outlier-detection.ts';
+import type { OutlierOptions } from '../resilience/outlier/outlier-options.ts';
 import type { RateLimitOptions } from '../resilience/rate-limit/rate-limiter.ts';
 import type { BackoffOptions } from '../resilience/retry/backoff.ts';
 import type { RetryBudgetOptions } from '../resilience/retry/retry-budget.ts';
@@ -56,6 +57,10 @@ export interface ServiceConfig {
   readonly limits: LimitOptions;
   /** Undefined when switched off. */
   readonly outlier: OutlierOptions | undefined;
+  /** Whether an endpoint that refused a connection is avoided at once. */
+  readonly failFast: boolean;
+  /** Undefined when its endpoints are not asked. */
+  readonly healthCheck: HealthCheckOptions | undefined;
   readonly retryBudget: RetryBudgetOptions;
   /** Undefined for cleartext. */
   readonly tls: TlsOptions | undefined;

@@ -55,10 +55,19 @@ export function textLike(allowed: string, pattern: RegExp) {
   return z.string({ error: allowed }).regex(pattern, { error: allowed });
 }
 
+/** More than any process can have; keeps nonsense out. */
+export const maxCount = 1_000_000;
+
 /** An integer within bounds, both included. */
 export function integer(min: number, max: number) {
   const error = `an integer from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+/** A number within bounds, both included. */
+export function number(min: number, max: number) {
+  const error = `a number from ${min} to ${max}`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
 }
 
 /** A share in percent. */

@@ -12,17 +12,16 @@ import {
   fields,
   flag,
   integer,
+  maxCount,
   oneOf,
   peerNames,
   percent,
   text,
   textThat,
 } from './schema-fields.ts';
+import { healthCheck, outlierDetection, warmup } from './schema-health.ts';
 import { localityLbSetting } from './schema-locality.ts';
 import { admissionControl, localRateLimit } from './schema-overload.ts';
-
-/** More than any process can have; keeps nonsense out. */
-const maxCount = 1_000_000;
 
 /** To one endpoint, of each process; more is an attack. */
 const maxSpareConnections = 100;
@@ -104,8 +103,11 @@ const loadBalancer = fields(
     localityLbSetting: localityLbSetting
       .optional()
       .describe("Prefers near endpoints; takes createMesh's locality. Off when missing."),
+    warmup: warmup
+      .optional()
+      .describe('Gives endpoints that are new, or are back, their share little by little. Off when missing.'),
   },
-  ['warmup', 'warmupDurationSecs'],
+  ['warmupDurationSecs'],
 ).refine(({ simple, consistentHash }) => simple === undefined || consistentHash === undefined, {
   error: 'one of simple and consistentHash',
 });
@@ -143,24 +145,6 @@ const connectionPool = fields({
     ['maxRetries', 'idleTimeout', 'useClientProtocol', 'maxConcurrentStreams'],
   ).optional(),
 });
-
-const outlierDetection = fields(
-  {
-    disabled: flag().optional().describe('true: no endpoint is ejected. Default false.'),
-    consecutive5xxErrors: integer(0, maxCount).optional().describe('0: off. Default 5.'),
-    consecutiveGatewayErrors: integer(0, maxCount).optional().describe('502, 503 or 504; 0: off. Default 0.'),
-    consecutiveLocalOriginFailures: integer(0, maxCount)
-      .optional()
-      .describe('Failures without a head: refused, reset, timed out; 0: off. Default 5.'),
-    interval: duration().optional().describe('How often ejections are looked at to be ended. Default 10s.'),
-    baseEjectionTime: duration().optional().describe('The n-th ejection in a row lasts n times this. Default 30s.'),
-    maxEjectionTime: duration().optional().describe('Default 300s, or baseEjectionTime where that is longer.'),
-    maxEjectionPercent: percent()
-      .optional()
-      .describe('At most this share is ejected; one endpoint always stays. Default 50.'),
-  },
-  ['minHealthPercent', 'splitExternalLocalOriginErrors', 'consecutiveErrors'],
-);
 
 const retryBudget = fields({
   percent: percent().optional().describe("Retries in any second, as a share of that second's calls. Default 20."),
@@ -208,6 +192,7 @@ export const trafficPolicySchema = fields(
     loadBalancer: loadBalancer.optional(),
     connectionPool: connectionPool.optional(),
     outlierDetection: outlierDetection.optional().describe('On by default.'),
+    healthCheck: healthCheck.optional().describe('Asks every endpoint whether it is well. Off when missing.'),
     retryBudget: retryBudget.optional().describe('On by default.'),
     hedge: hedge
       .optional()

@@ -22,6 +22,8 @@ export const events = {
   eject: channel('inmesh:outlier:eject'),
   /** `{ service, endpoint }` when its ejection ends. */
   uneject: channel('inmesh:outlier:uneject'),
+  /** `{ service, endpoint, healthy, cause? }` when health checks find an endpoint unhealthy, or healthy again. */
+  health: channel('inmesh:health'),
   /** `{ service, route?, from, to }` when a circuit breaker changes state. */
   breaker: channel('inmesh:breaker'),
   /** `{ registry, version }` when a document is in force. */

@@ -15,8 +15,10 @@ export interface Member {
    * or `Infinity` when none waits. A long poll with a head does not count: it does not condemn its endpoint.
    */
   readonly oldestWaiting: number;
-  /** Neither ejected nor known to be down. */
+  /** Nobody says that it shall get no calls: neither ejected nor known to be down. */
   readonly healthy: boolean;
+  /** The share of its weight that counts: below 1 while it warms up. Above 0. */
+  readonly warmth: number;
   /** What estimates how busy this member is; of the kind that the load balancer of its service reads. */
   readonly load: LoadMetric;
 }

@@ -17,6 +17,7 @@ import type { Reply } from '../core/reply.ts';
 import type { Stack } from '../core/stack.ts';
 import type { LimitOptions } from '../resilience/limit/limit-options.ts';
 import { type GrantTurn, Limiter } from '../resilience/limit/limiter.ts';
+import { hasLabels } from './has-labels.ts';
 import type { LiveMember } from './live-member.ts';
 
 /** What a cluster has from its service; replaced as a whole when the configuration changes. */
@@ -182,9 +183,4 @@ export class Cluster {
     }
     return second ?? picked;
   }
-}
-
-function hasLabels(labels: Labels, wanted: Labels): boolean {
-  for (const name of Object.keys(wanted)) if (labels[name] !== wanted[name]) return false;
-  return true;
 }

@@ -13,14 +13,28 @@ export interface MemberObserver {
   memberReleased(member: LiveMember): void;
 }
 
+/** Who says that a member gets no calls: outlier detection, health checks, and who met a refused connection. */
+export type Ailment = 'ejected' | 'health-check' | 'connect-failure';
+
+/** What is said. */
+export interface AilmentDetails {
+  /** The criterion of the ejection; what the health check found. */
+  readonly cause: string;
+  /** In ms since the epoch. */
+  readonly since: number;
+}
+
+const well: ReadonlyMap<Ailment, AilmentDetails> = new Map();
+
 /** A member of a service. */
 export class LiveMember implements Member {
   /** `host:port`; what the member is known by. */
   readonly key: string;
   endpoint: Endpoint;
   inFlight = 0;
-  /** Not ejected. */
-  healthy = true;
+  warmth = 1;
+  /** Why it gets no calls; empty for a healthy member. */
+  ailments: ReadonlyMap<Ailment, AilmentDetails> = well;
   load: LoadMetric;
   transport: Transport;
   private readonly waiting = new WaitingList();
@@ -36,6 +50,27 @@ export class LiveMember implements Member {
 
   get oldestWaiting(): number {
     return this.waiting.oldest;
+  }
+
+  get healthy(): boolean {
+    return this.ailments.size === 0;
+  }
+
+  /** Somebody says that it shall get no calls. */
+  ail(ailment: Ailment, details: AilmentDetails): void {
+    this.ailments = new Map([...this.ailments, [ailment, details]]);
+  }
+
+  /** It is not said any more. */
+  recover(ailment: Ailment): void {
+    if (!this.ailments.has(ailment)) return;
+    const left = [...this.ailments].filter(([other]) => other !== ailment);
+    this.ailments = left.length === 0 ? well : new Map(left);
+  }
+
+  /** See {@link WaitingList.startedBy}. */
+  waitingSince(startedBy: number, most: number): readonly number[] {
+    return this.waiting.startedBy(startedBy, most);
   }
 
   /** An attempt starts. */

@@ -9,22 +9,30 @@ import type { Member } from '../core/member.ts';
 import type { Reply } from '../core/reply.ts';
 import { tapFilter } from '../core/tap.ts';
 
-/**
- * Keeps `call.attempts` and `call.lastSent`.
- *
- * @param refused called with a member that refused a connection.
- */
-export function sentFilter(refused: (member: Member) => void): Filter<Attempt, Reply> {
+/** Told of connections. */
+export interface SentObserver {
+  /** A member refused a connection. */
+  readonly refused: (member: Member) => void;
+  /** An attempt had a connection to a member; called for each. */
+  readonly reached: ((member: Member) => void) | undefined;
+}
+
+/** Keeps `call.attempts` and `call.lastSent`. */
+export function sentFilter({ refused, reached }: SentObserver): Filter<Attempt, Reply> {
   return tapFilter<Attempt, Reply, undefined>({
     role: 'sent',
     before: () => undefined,
     succeeded: (attempt) => {
       attempt.call.lastSent = attempt.sent;
+      reached?.(attempt.member);
     },
     failed: (attempt, _state, error) => {
       const { call } = attempt;
       call.lastSent = attempt.sent;
-      if (attempt.sent !== 'none') return;
+      if (attempt.sent !== 'none') {
+        reached?.(attempt.member);
+        return;
+      }
       // What never left the process is no attempt.
       call.attempts--;
       if (!(error instanceof MeshError)) return;

@@ -10,8 +10,6 @@ import { events } from '../core/events.ts';
 import { orCancelled } from '../core/or-cancelled.ts';
 import type { Reply } from '../core/reply.ts';
 import { attemptTimeoutFilter } from '../resilience/deadline/attempt-timeout-filter.ts';
-import { OutlierDetector, type OutlierRecord } from '../resilience/outlier/outlier-detection.ts';
-import { outlierFilter } from '../resilience/outlier/outlier-filter.ts';
 import { RetryBudget } from '../resilience/retry/retry-budget.ts';
 import { attemptTelemetryFilter } from '../telemetry/attempt-telemetry-filter.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
@@ -24,8 +22,8 @@ import { loadFilter } from './load-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
 import { pickerAt } from './picker-at.ts';
 import { poolState } from './pool-state.ts';
-import { sentFilter } from './sent-filter.ts';
 import { ServiceGuards } from './service-guards.ts';
+import { ServiceHealth } from './service-health.ts';
 import type { ServiceTls } from './service-tls.ts';
 import { sessionFilter } from './session-filter.ts';
 
@@ -48,8 +46,7 @@ export class Service implements MemberObserver {
   onRefused: ((key: string) => void) | undefined = undefined;
   private readonly parts: MeshParts;
   tls: ServiceTls | undefined;
-  private detector: OutlierDetector | undefined = undefined;
-  private readonly records = new WeakMap<LiveMember, OutlierRecord>();
+  private readonly health: ServiceHealth;
   private readonly members = new Map<string, LiveMember>();
   private readonly clusters = new Map<string | undefined, Cluster>();
   /** Pools that finish what they have; {@link close} waits for them. */
@@ -65,7 +62,13 @@ export class Service implements MemberObserver {
     this.metrics.readPool = () => poolState(this.members.values(), this.views);
     this.budget = new RetryBudget(config.retryBudget);
     this.guards = new ServiceGuards(config.host, config, parts, this.metrics);
-    this.detector = this.makeDetector();
+    this.health = new ServiceHealth(config, {
+      host: config.host,
+      parts,
+      metrics: this.metrics,
+      onChange: () => this.rebuild(),
+      onRefused: ({ key }) => this.onRefused?.(key),
+    });
     tls?.onChange(() => this.renewTransports());
   }
 
@@ -102,7 +105,7 @@ export class Service implements MemberObserver {
       JSON.stringify(part(before)) !== JSON.stringify(part(config));
     if (changed((c) => c.retryBudget)) this.budget = new RetryBudget(config.retryBudget);
     this.guards.reconfigure(before, config);
-    if (changed((c) => c.outlier)) this.replaceDetector();
+    this.health.reconfigure(config);
     if (tls !== this.tls) {
       this.tls = tls;
       tls?.onChange(() => this.renewTransports());
@@ -161,7 +164,7 @@ export class Service implements MemberObserver {
 
   /** Finishes what is in flight, then closes the connections. */
   async close(): Promise<void> {
-    this.detector?.close();
+    this.health.close();
     this.tls?.close();
     for (const member of this.members.values()) this.retire(member.transport);
     this.members.clear();
@@ -180,16 +183,14 @@ export class Service implements MemberObserver {
     const { metric } = pickers[this.config.loadBalancer.name];
     const member = new LiveMember(endpoint, metric(), this.makeTransport(endpoint), this);
     this.members.set(member.key, member);
-    if (this.detector !== undefined) this.records.set(member, this.detector.join(member));
+    this.health.join(member);
   }
 
   private leave(key: string): boolean {
     const member = this.members.get(key);
     if (member === undefined) return false;
     this.members.delete(key);
-    const record = this.records.get(member);
-    if (record !== undefined) this.detector?.leave(record);
-    this.records.delete(member);
+    this.health.leave(member);
     this.retire(member.transport);
     return true;
   }
@@ -198,7 +199,7 @@ export class Service implements MemberObserver {
     const members = [...this.members.values()];
     for (const cluster of this.clusters.values()) cluster.rebuild(members);
     this.metrics.endpoints = members.length;
-    this.metrics.endpointsEjected = this.detector?.ejectedCount ?? 0;
+    this.health.count();
   }
 
   private makeTransport(endpoint: Endpoint): Transport {
@@ -244,51 +245,19 @@ export class Service implements MemberObserver {
     const { config, parts } = this;
     const { clock, random } = parts;
     const { loadBalancer } = config;
-    const detector = this.detector;
+    const { outlier, sent } = this.health.filters();
     return {
       picker: pickerAt(config, parts, () => pickers[loadBalancer.name].picker(loadBalancer, random)),
       limits: config.limits,
       stack: attemptStack({
         telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),
         load: loadFilter(clock),
-        outlier:
-          detector && outlierFilter({ clock, detector, recordOf: (member) => this.records.get(member as LiveMember) }),
+        outlier,
         attemptTimeout: attemptTimeoutFilter(clock),
         headers: headersFilter(clock, parts.propagate),
         session: config.session && sessionFilter(config.session),
-        sent: sentFilter((member) => this.onRefused?.((member as LiveMember).key)),
+        sent,
       }),
     };
-  }
-
-  private makeDetector(): OutlierDetector | undefined {
-    const { outlier } = this.config;
-    const setHealth = (member: LiveMember, healthy: boolean) => {
-      member.healthy = healthy;
-      this.rebuild();
-    };
-    return (
-      outlier &&
-      new OutlierDetector({
-        service: this.host,
-        clock: this.parts.clock,
-        options: outlier,
-        onEject: (member) => {
-          this.metrics.ejections++;
-          setHealth(member as LiveMember, false);
-        },
-        onUneject: (member) => setHealth(member as LiveMember, true),
-      })
-    );
-  }
-
-  private replaceDetector(): void {
-    this.detector?.close();
-    this.detector = this.makeDetector();
-    for (const member of this.members.values()) {
-      member.healthy = true;
-      if (this.detector === undefined) this.records.delete(member);
-      else this.records.set(member, this.detector.join(member));
-    }
   }
 }

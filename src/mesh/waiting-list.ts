@@ -21,6 +21,15 @@ export class WaitingList {
     return this.first === undefined ? Number.POSITIVE_INFINITY : this.first.startedAt;
   }
 
+  /** When those started that did so at `instant` or before: the latest first, at most `most` of them. */
+  startedBy(instant: number, most: number): number[] {
+    const starts: number[] = [];
+    for (let entry = this.last; entry !== undefined && starts.length < most; entry = entry.previous) {
+      if (entry.startedAt <= instant) starts.push(entry.startedAt);
+    }
+    return starts;
+  }
+
   /** Appends an attempt that started at `startedAt`, not before any in the list. */
   add(startedAt: number): Waiting {
     const entry: Waiting = { startedAt, previous: this.last, next: undefined, listed: true };

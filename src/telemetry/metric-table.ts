@@ -102,9 +102,16 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     (series) => series.pendingTimeouts,
   ),
   counter('ejections', '{ejection}', 'Ejections of endpoints as outliers.', (series) => series.ejections),
+  counter('health_check_failures', '{check}', 'Health checks that failed.', (series) => series.healthCheckFailures),
   gauge('calls_in_flight', '{call}', 'Calls that are not over.', (series) => series.callsInFlight),
   gauge('endpoints', '{endpoint}', 'Endpoints known.', (series) => series.endpoints),
   gauge('endpoints_ejected', '{endpoint}', 'Endpoints ejected as outliers.', (series) => series.endpointsEjected),
+  gauge(
+    'endpoints_unhealthy',
+    '{endpoint}',
+    'Endpoints ejected, failing their health check, or refusing connections.',
+    (series) => series.endpointsUnhealthy,
+  ),
   gauge(
     'circuit_breaker_state',
     '1',

@@ -69,6 +69,10 @@ export class ServiceMetrics {
   ejections = 0;
   /** Endpoints ejected now. */
   endpointsEjected = unset;
+  /** Health checks that failed. */
+  healthCheckFailures = 0;
+  /** Endpoints that get no calls now while there are others: ejected, failing their checks, or refusing connections. */
+  endpointsUnhealthy = unset;
   /** Endpoints known now. */
   endpoints = unset;
   /** One of {@link breakerStates}. */

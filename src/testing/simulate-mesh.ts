@@ -16,7 +16,7 @@ import { MemoryRegistry } from '../discovery/memory-registry.ts';
 import type { Verdict } from '../discovery/registry.ts';
 import { toHeaderList } from '../http/header-list.ts';
 import { isIdempotent } from '../http/method.ts';
-import { outlierDefaults } from '../resilience/outlier/outlier-detection.ts';
+import { outlierDefaults } from '../resilience/outlier/outlier-options.ts';
 import { type RetryBudgetOptions, retryBudgetDefaults } from '../resilience/retry/retry-budget.ts';
 import {
   callsThatDoNotEnd,
@@ -224,7 +224,7 @@ export class Simulation<S extends string = string> {
         at: this.clock.now(),
         service: host,
         endpoints: endpoints.length,
-        ejected: endpoints.filter((endpoint) => !endpoint.healthy).length,
+        ejected: endpoints.filter(({ unhealthy }) => unhealthy.some(({ reason }) => reason === 'ejected')).length,
         maxEjectionPercent: Math.max(...this.documents.map((document) => maxEjectionPercent(document, host))),
       });
     }

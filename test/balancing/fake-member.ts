@@ -7,6 +7,7 @@ export interface FakeMember extends Member {
   inFlight: number;
   oldestWaiting: number;
   healthy: boolean;
+  warmth: number;
   load: LoadMetric;
 }
 
@@ -17,14 +18,15 @@ export function fixedLoad(cost: number): LoadMetric {
 
 /** An idle, healthy member. */
 export function fakeMember(
-  parts: Partial<Endpoint> & { healthy?: boolean; load?: LoadMetric; inFlight?: number } = {},
+  parts: Partial<Endpoint> & { healthy?: boolean; warmth?: number; load?: LoadMetric; inFlight?: number } = {},
 ): FakeMember {
-  const { healthy = true, load = fixedLoad(1), inFlight = 0, ...endpoint } = parts;
+  const { healthy = true, warmth = 1, load = fixedLoad(1), inFlight = 0, ...endpoint } = parts;
   return {
     endpoint: makeEndpoint({ host: '127.0.0.1', port: 8080, ...endpoint }),
     inFlight,
     oldestWaiting: Number.POSITIVE_INFINITY,
     healthy,
+    warmth,
     load,
   };
 }

@@ -50,7 +50,7 @@ describe('problems of a text', () => {
       'ttl',
     ],
     ['services: [{ host: a, trafficPolicy: { connectionPool: { tcp: { tcpKeepalive: {} } } } }]', 'tcpKeepalive'],
-    ['services: [{ host: a, trafficPolicy: { loadBalancer: { warmup: {} } } }]', 'warmup'],
+    ['services: [{ host: a, trafficPolicy: { outlierDetection: { minHealthPercent: 1 } } }]', 'minHealthPercent'],
     ['routes: [{ hosts: [a], http: [{ mirror: {}, route: [{ destination: { host: a } }] }] }]', 'mirror'],
     ['routes: [{ hosts: [a], http: [{ fault: {}, route: [{ destination: { host: a } }] }] }]', 'fault'],
     ['routes: [{ hosts: [a], http: [{ rewrite: {}, route: [{ destination: { host: a } }] }] }]', 'rewrite'],

@@ -71,7 +71,12 @@ describe('compile', () => {
         ['v1', { version: 'v1' }],
         ['v3', { version: 'v3' }],
       ]),
-      loadBalancer: { name: 'LEAST_REQUEST', panicThresholdPercent: 40, hash: hashDefaults },
+      loadBalancer: {
+        name: 'LEAST_REQUEST',
+        panicThresholdPercent: 40,
+        hash: hashDefaults,
+        warmup: { durationMs: 60_000, minimumPercent: 20, aggression: 2 },
+      },
       locality: {
         distribute: [],
         failover: new Map([['eu', 'us']]),
@@ -96,6 +101,19 @@ describe('compile', () => {
         baseEjectionMs: 10_000,
         maxEjectionMs: 60_000,
         maxEjectionPercent: 30,
+        successRate: { minimumHosts: 3, requestVolume: 50, stdevFactor: 2 },
+        failurePercentage: { threshold: 60, minimumHosts: 2, requestVolume: 10 },
+        latency: { factor: 4, minimumMs: 300, requestVolume: 16 },
+      },
+      failFast: false,
+      healthCheck: {
+        path: '/healthz',
+        expectedStatuses: [200, 204],
+        intervalMs: 2_000,
+        timeoutMs: 500,
+        jitterMs: 100,
+        healthyThreshold: 3,
+        unhealthyThreshold: 1,
       },
       retryBudget: { percent: 25, minRetriesPerSecond: 5 },
       tls: {

@@ -17,7 +17,11 @@ services:
         labels:
           version: v3
     trafficPolicy:
-      loadBalancer: { simple: LEAST_REQUEST, panicThreshold: 40, localityLbSetting: { failover: [{ from: eu, to: us }] } }
+      loadBalancer:
+        simple: LEAST_REQUEST
+        panicThreshold: 40
+        warmup: { duration: 1m, minimumPercent: 20, aggression: 2 }
+        localityLbSetting: { failover: [{ from: eu, to: us }] }
       connectionPool:
         tcp: { maxConnections: 4, connectTimeout: 1s, idleTimeout: 2.5s }
         http:
@@ -35,6 +39,17 @@ services:
         baseEjectionTime: 10s
         maxEjectionTime: 1m
         maxEjectionPercent: 30
+        successRate: { minimumHosts: 3, requestVolume: 50, stdevFactor: 2 }
+        failurePercentage: { threshold: 60, minimumHosts: 2, requestVolume: 10 }
+        latency: { factor: 4, minimum: 300ms, requestVolume: 16 }
+        failFast: false
+      healthCheck:
+        http: { path: /healthz, expectedStatuses: [200, 204] }
+        interval: 2s
+        timeout: 500ms
+        jitter: 100ms
+        healthyThreshold: 3
+        unhealthyThreshold: 1
       retryBudget: { percent: 25, minRetriesPerSecond: 5 }
       tls:
         mode: MUTUAL

@@ -94,7 +94,7 @@ describe('an endpoint that fails several times in a row', () => {
   ])('is ejected when it %s', async (_what, profile, overrides, code) => {
     await open(
       [a, b],
-      { consecutive5xxErrors: 0, consecutiveLocalOriginFailures: 3 },
+      { consecutive5xxErrors: 0, consecutiveLocalOriginFailures: 3, failFast: false },
       { endpoints: { [a]: { latency: 0 }, [b]: profile } },
     );
     const results = await calls(6, overrides);

@@ -35,6 +35,7 @@ export const member: Member = {
   inFlight: 0,
   oldestWaiting: Number.POSITIVE_INFINITY,
   healthy: true,
+  warmth: 1,
   load: { observe() {}, cost: () => 0 },
 };
 

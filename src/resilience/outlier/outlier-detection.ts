@@ -10,37 +10,11 @@ import { endpointKey } from '../../core/endpoint.ts';
 import { events } from '../../core/events.ts';
 import type { Member } from '../../core/member.ts';
 import type { Outcome } from '../../core/outcome.ts';
-
-/** When an endpoint is ejected, and for how long. Zero switches a criterion off. */
-export interface OutlierOptions {
-  /** This many failures in a row that are a status ≥ 500 or a local-origin failure. Default 5. */
-  readonly consecutive5xxErrors: number;
-  /** This many 502, 503 or 504 in a row. Default 0: off. */
-  readonly consecutiveGatewayErrors: number;
-  /** This many failures in a row without a head: refused, reset, timed out. Default 5. */
-  readonly consecutiveLocalOriginFailures: number;
-  /** How often ejections are looked at to be ended, in ms. Default 10,000. */
-  readonly intervalMs: number;
-  /** The first ejection lasts this long, the n-th in a row n times as long, in ms. Default 30,000. */
-  readonly baseEjectionMs: number;
-  /** No ejection lasts longer, in ms. Default 300,000. */
-  readonly maxEjectionMs: number;
-  /** At most this share of the members, in percent (one is always allowed, all never). 0 ejects none. Default 50. */
-  readonly maxEjectionPercent: number;
-}
-
-export const outlierDefaults: OutlierOptions = Object.freeze({
-  consecutive5xxErrors: 5,
-  consecutiveGatewayErrors: 0,
-  consecutiveLocalOriginFailures: 5,
-  intervalMs: 10_000,
-  baseEjectionMs: 30_000,
-  maxEjectionMs: 300_000,
-  maxEjectionPercent: 50,
-});
-
-/** Which criterion ejected a member. */
-export type EjectionCause = 'consecutive-5xx' | 'consecutive-gateway-errors' | 'consecutive-local-origin-failures';
+import type { Latencies } from './latency-outlier.ts';
+import { LatencyWatch } from './latency-watch.ts';
+import { LatencyWindow } from './latency-window.ts';
+import type { EjectionCause, OutlierOptions } from './outlier-options.ts';
+import { failurePercentageOutliers, successRateOutliers } from './rate-outliers.ts';
 
 /** What the detector knows of one member. Opaque to others. */
 export interface OutlierRecord {
@@ -48,6 +22,12 @@ export interface OutlierRecord {
   fiveXx: number;
   gatewayErrors: number;
   localOriginFailures: number;
+  /** Attempts of the interval, for rates. */
+  attempts: number;
+  /** Those that failed. */
+  failures: number;
+  /** Made with the first attempt. */
+  latencies: LatencyWindow | undefined;
   /** Ejections in a row; one is forgotten for each interval in which the member was not ejected. */
   ejections: number;
   /** When the current ejection is over, or the last one was. */
@@ -61,6 +41,13 @@ export interface OutlierContext {
   readonly service: string;
   readonly clock: Clock;
   readonly options: OutlierOptions;
+  /**
+   * When attempts at a member began that have no head yet: those from `startedBy` or before, the latest first, at most
+   * `most` of them.
+   */
+  readonly waiting: (member: Member, startedBy: number, most: number) => readonly number[];
+  /** Members of equal groups do the same work, so that their latencies can be compared. */
+  readonly groupOf: (member: Member) => string;
   /** The member shall get no calls; its ejection lasts for `ejectionMs`. */
   readonly onEject: (member: Member, cause: EjectionCause, ejectionMs: number) => void;
   /** Its ejection is over. Not called for members that left. */
@@ -75,10 +62,28 @@ export class OutlierDetector {
   private readonly context: OutlierContext;
   private readonly records = new Set<OutlierRecord>();
   private readonly ejected = new Set<OutlierRecord>();
+  private readonly hasRates: boolean;
+  private readonly latencyWatch: LatencyWatch<OutlierRecord> | undefined;
   private timer: Timer | undefined = undefined;
 
   constructor(context: OutlierContext) {
     this.context = context;
+    const { clock, options } = context;
+    this.hasRates = options.successRate !== undefined || options.failurePercentage !== undefined;
+    this.latencyWatch =
+      options.latency &&
+      new LatencyWatch({
+        clock,
+        options: options.latency,
+        intervalMs: options.intervalMs,
+        members: () => this.latencies(),
+        eject: (record) => this.ejectWithin(record, 'latency'),
+      });
+  }
+
+  /** Whether {@link onLatency} is to be told. */
+  get watchesLatency(): boolean {
+    return this.latencyWatch !== undefined;
   }
 
   /** How many members are ejected. */
@@ -93,6 +98,9 @@ export class OutlierDetector {
       fiveXx: 0,
       gatewayErrors: 0,
       localOriginFailures: 0,
+      attempts: 0,
+      failures: 0,
+      latencies: undefined,
       ejections: 0,
       endsAt: 0,
       ejected: false,
@@ -121,14 +129,29 @@ export class OutlierDetector {
       record.fiveXx = 0;
       record.gatewayErrors = 0;
       record.localOriginFailures = 0;
+      if (this.hasRates) this.count(record, 0);
     } else if (outcome.kind === 'failure' && outcome.cause !== 'overflow' && outcome.cause !== 'other') {
       // Limits and errors of our own making say nothing about the member.
       this.onFailure(record, status, now);
     }
   }
 
-  /** Ends all ejections without telling anybody, and stops the timer. */
+  /**
+   * Takes in how long an attempt took that has its head, or ended without.
+   *
+   * @param answered whether with a good head. Another end proves a member slow, never fast.
+   */
+  onLatency(record: OutlierRecord, startedAt: number, latencyMs: number, answered: boolean): void {
+    const { latency } = this.context.options;
+    if (latency === undefined || !(answered || latencyMs >= latency.minimumMs) || !this.records.has(record)) return;
+    record.latencies ??= new LatencyWindow(latency.requestVolume);
+    record.latencies.add(startedAt, latencyMs);
+    this.latencyWatch?.wake();
+  }
+
+  /** Ends all ejections without telling anybody, and stops the timers. */
   close(): void {
+    this.latencyWatch?.close();
     for (const record of this.ejected) record.ejected = false;
     this.ejected.clear();
     this.records.clear();
@@ -140,9 +163,16 @@ export class OutlierDetector {
     record.fiveXx++;
     record.gatewayErrors = gateway ? record.gatewayErrors + 1 : 0;
     record.localOriginFailures = status === undefined ? record.localOriginFailures + 1 : 0;
+    if (this.hasRates) this.count(record, 1);
     if (record.ejected || !this.records.has(record)) return;
     const cause = this.causeOf(record);
     if (cause !== undefined && this.ejected.size < this.maxEjected()) this.eject(record, cause, now);
+  }
+
+  private count(record: OutlierRecord, failures: 0 | 1): void {
+    record.attempts++;
+    record.failures += failures;
+    if (this.timer === undefined && this.records.has(record)) this.startTimer();
   }
 
   private causeOf(record: OutlierRecord): EjectionCause | undefined {
@@ -159,6 +189,44 @@ export class OutlierDetector {
     if (maxEjectionPercent === 0) return 0;
     const share = Math.floor((this.records.size * maxEjectionPercent) / 100);
     return Math.max(0, Math.min(this.records.size - 1, Math.max(1, share)));
+  }
+
+  /** Ejects by what is looked at now and then, as far as more may be ejected. */
+  private ejectWithin(record: OutlierRecord, cause: EjectionCause): boolean {
+    if (record.ejected || this.ejected.size >= this.maxEjected()) return false;
+    this.eject(record, cause, this.context.clock.now());
+    return true;
+  }
+
+  /** Ejects by what the interval brought, and begins the next. */
+  private judgeRates(): boolean {
+    const { successRate, failurePercentage } = this.context.options;
+    const present = [...this.records].filter(({ ejected }) => !ejected);
+    const bySuccess = successRate === undefined ? [] : successRateOutliers(present, successRate);
+    const byShare = failurePercentage === undefined ? [] : failurePercentageOutliers(present, failurePercentage);
+    for (const record of bySuccess) this.ejectWithin(record, 'success-rate');
+    for (const record of byShare) this.ejectWithin(record, 'failure-percentage');
+    let any = false;
+    for (const record of this.records) {
+      any ||= record.attempts > 0;
+      record.attempts = 0;
+      record.failures = 0;
+    }
+    return any;
+  }
+
+  /** What is known of the latencies of those that are not ejected. */
+  private latencies(): (Latencies & { readonly record: OutlierRecord })[] {
+    const { clock, options, waiting, groupOf } = this.context;
+    const most = options.latency?.requestVolume ?? 0;
+    const since = clock.now() - options.intervalMs;
+    return [...this.records].flatMap((record) => {
+      if (record.ejected) return [];
+      const ended = record.latencies?.endedSince(since) ?? [];
+      const { member } = record;
+      const waitingOf = (startedBy: number) => waiting(member, startedBy, most);
+      return [{ record, group: groupOf(member), ended, waiting: waitingOf }];
+    });
   }
 
   private eject(record: OutlierRecord, cause: EjectionCause, now: number): void {
@@ -182,6 +250,9 @@ export class OutlierDetector {
     record.fiveXx = 0;
     record.gatewayErrors = 0;
     record.localOriginFailures = 0;
+    record.attempts = 0;
+    record.failures = 0;
+    record.latencies?.clear();
     this.ejected.delete(record);
     this.context.onUneject(record.member);
     if (events.uneject.hasSubscribers) {
@@ -194,12 +265,13 @@ export class OutlierDetector {
       this.timer = undefined;
       const now = this.context.clock.now() + timerSlackMs;
       for (const record of [...this.ejected]) if (record.endsAt <= now) this.uneject(record);
-      if (this.ejected.size > 0) this.startTimer();
+      const isUsed = this.hasRates && this.judgeRates();
+      if (isUsed || this.ejected.size > 0) this.startTimer();
     }, this.context.options.intervalMs);
   }
 
   private stopTimerWhenIdle(): void {
-    if (this.timer === undefined || this.ejected.size > 0) return;
+    if (this.timer === undefined || this.ejected.size > 0 || (this.hasRates && this.records.size > 0)) return;
     this.context.clock.clearTimer(this.timer);
     this.timer = undefined;
   }

@@ -22,12 +22,16 @@ export interface OutlierFilterOptions {
  * otherwise be cleared by every head. If nobody waited for the body, the good head stands.
  */
 export function outlierFilter({ clock, detector, recordOf }: OutlierFilterOptions): Filter<Attempt, Reply> {
+  const { watchesLatency } = detector;
+  const timed = ({ startedAt }: Attempt, record: OutlierRecord, answered: boolean) =>
+    detector.onLatency(record, startedAt, clock.now() - startedAt, answered);
   return tapFilter<Attempt, Reply, OutlierRecord | undefined>({
     role: 'outlier',
     before: (attempt) => recordOf(attempt.member),
-    succeeded: (_attempt, record, reply) => {
+    succeeded: (attempt, record, reply) => {
       if (record === undefined) return;
       const { outcome, status } = reply;
+      if (watchesLatency) timed(attempt, record, outcome.kind === 'success');
       if (outcome.kind !== 'success' || reply.body.complete) {
         detector.onResult(record, outcome, status, clock.now());
         return;
@@ -37,8 +41,10 @@ export function outlierFilter({ clock, detector, recordOf }: OutlierFilterOption
         detector.onResult(record, failed ? final : outcome, failed ? undefined : status, clock.now());
       });
     },
-    failed: (_attempt, record, error) => {
-      if (record !== undefined) detector.onResult(record, outcomeOfError(error), undefined, clock.now());
+    failed: (attempt, record, error) => {
+      if (record === undefined) return;
+      if (watchesLatency) timed(attempt, record, false);
+      detector.onResult(record, outcomeOfError(error), undefined, clock.now());
     },
   });
 }

@@ -3,12 +3,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { events } from '../../../src/core/events.ts';
 import type { Member } from '../../../src/core/member.ts';
 import { failure, ignored, success } from '../../../src/core/outcome.ts';
-import {
-  OutlierDetector,
-  type OutlierOptions,
-  type OutlierRecord,
-  outlierDefaults,
-} from '../../../src/resilience/outlier/outlier-detection.ts';
+import { OutlierDetector, type OutlierRecord } from '../../../src/resilience/outlier/outlier-detection.ts';
+import { type OutlierOptions, outlierDefaults } from '../../../src/resilience/outlier/outlier-options.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 import { fakeMembers } from '../../balancing/fake-member.ts';
 
@@ -24,6 +20,8 @@ class Service {
       service: 'reviews',
       clock: this.clock,
       options: { ...outlierDefaults, ...options },
+      waiting: () => [],
+      groupOf: () => '',
       onEject: (member, cause, ejectionMs) => {
         this.ejected.add(member);
         this.ejections.push(`${member.endpoint.port} ${cause} ${ejectionMs}`);

@@ -3,8 +3,9 @@ import { MeshError } from '../../../src/core/errors.ts';
 import type { Member } from '../../../src/core/member.ts';
 import { failure, ignored } from '../../../src/core/outcome.ts';
 import type { Reply } from '../../../src/core/reply.ts';
-import { OutlierDetector, outlierDefaults } from '../../../src/resilience/outlier/outlier-detection.ts';
+import { OutlierDetector } from '../../../src/resilience/outlier/outlier-detection.ts';
 import { outlierFilter } from '../../../src/resilience/outlier/outlier-filter.ts';
+import { outlierDefaults } from '../../../src/resilience/outlier/outlier-options.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 import { fakeMembers } from '../../balancing/fake-member.ts';
 import { fakeAttempt, fakeCall } from '../fake-call.ts';
@@ -17,6 +18,8 @@ function setUp() {
     service: 'reviews',
     clock,
     options: outlierDefaults,
+    waiting: () => [],
+    groupOf: () => '',
     onEject: (member) => ejected.push(member),
     onUneject: () => {},
   });

@@ -1,0 +1,50 @@
+/**
+ * How is an endpoint asked? By a small request over its own connections, so that TLS, identity and protocol are those of
+ * calls. It goes to the transport directly: it is no call, so it counts in no metric, no load and no ejection.
+ */
+import { Attempt } from '../core/attempt.ts';
+import { Call } from '../core/call.ts';
+import { callDefaults } from '../core/call-options.ts';
+import type { Clock } from '../core/clock.ts';
+import { MeshError, meshErrorOf } from '../core/errors.ts';
+import { discardReply } from '../http/discard-reply.ts';
+import type { HealthCheckOptions } from '../resilience/health-check/health-check-options.ts';
+import type { HealthVerdict } from '../resilience/health-check/health-checker.ts';
+import type { LiveMember } from './live-member.ts';
+
+/** Says who asks, in the log of the server. */
+const userAgent = 'inmesh-health-check';
+
+/**
+ * Asks `member` of the service `host`. Never rejects.
+ *
+ * @param running holds the question while it is open, so that it can be cancelled.
+ */
+export async function probe(
+  member: LiveMember,
+  host: string,
+  { path, timeoutMs, expectedStatuses }: HealthCheckOptions,
+  clock: Clock,
+  running: Set<Attempt>,
+): Promise<HealthVerdict> {
+  const now = clock.now();
+  const headers = ['host', host, 'user-agent', userAgent];
+  const call = new Call(host, callDefaults, now + timeoutMs, now, 'GET', host, path, headers, null, true);
+  const attempt = new Attempt(call, 1, member, now);
+  const timer = clock.setBackgroundTimer(() => {
+    attempt.cancel(new MeshError('INMESH_ATTEMPT_TIMEOUT', `${host}: no answer within timeout ${timeoutMs} ms`));
+  }, timeoutMs);
+  running.add(attempt);
+  try {
+    const reply = await member.transport.send(attempt);
+    const { status } = reply;
+    discardReply(reply, clock);
+    const isGood = expectedStatuses === undefined ? status >= 200 && status < 300 : expectedStatuses.includes(status);
+    return isGood ? undefined : `status ${status}`;
+  } catch (error) {
+    return meshErrorOf(error)?.code ?? String(error);
+  } finally {
+    clock.clearTimer(timer);
+    running.delete(attempt);
+  }
+}
