@@ -10,6 +10,8 @@
  *   robin), 803 ms (least connections).
  * - bad pod (Linkerd's circuit breaking demo): 10 calls a second to two pods, one fails. Published: 50% to 99.83%.
  *
+ * Beside the balancers: peak EWMA with ejection by latency and with hedging, and others with ejection by latency.
+ *
  * In simulated time, medians of five seeds. Writes benchmarks/results/balancers.json. node benchmarks/published/balancers.ts
  */
 import { writeFileSync } from 'node:fs';

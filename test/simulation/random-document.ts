@@ -101,14 +101,9 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
     outlierDetection: dice.pick<Policy['outlierDetection']>(
       undefined,
       { disabled: true },
-      {
-        consecutive5xxErrors: dice.integer(1, 3),
-        consecutiveLocalOriginFailures: dice.integer(1, 3),
-        interval: `${dice.integer(50, 500)}ms`,
-        baseEjectionTime: `${dice.integer(50, 1000)}ms`,
-        maxEjectionPercent: dice.pick(0, 10, 50, 100),
-      },
+      randomOutlierDetection(dice),
     ),
+    healthCheck: dice.maybe(0.2, () => randomHealthCheck(dice)),
     retryBudget,
     timeout: dice.maybe(0.3, () => dice.pick<string | false>('80ms', '400ms', '2s', false)),
     headTimeout: dice.maybe(0.2, () => dice.pick<string | false>('60ms', '1s', false)),
@@ -159,7 +154,12 @@ function randomRateLimit(dice: Dice): NonNullable<Policy['localRateLimit']> {
 }
 
 function randomBalancer(dice: Dice): Policy['loadBalancer'] {
-  if (dice.chance(0.7)) return { simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM') };
+  if (dice.chance(0.7)) {
+    return given({
+      simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'),
+      warmup: dice.maybe(0.3, () => randomWarmup(dice)),
+    });
+  }
   return {
     consistentHash: given({
       ...dice.pick({ path: true as const }, { httpHeaderName: 'x-request-id' }, { httpCookie: { name: 'session' } }),
@@ -170,6 +170,38 @@ function randomBalancer(dice: Dice): Policy['loadBalancer'] {
       ),
       hashBalanceFactor: dice.maybe(0.5, () => dice.pick(100, 125, 200)),
     }),
+  };
+}
+
+function randomOutlierDetection(dice: Dice): NonNullable<Policy['outlierDetection']> {
+  const rate = () => ({ minimumHosts: 2, requestVolume: dice.integer(1, 5) });
+  return given({
+    consecutive5xxErrors: dice.integer(1, 3),
+    consecutiveLocalOriginFailures: dice.integer(1, 3),
+    successRate: dice.maybe(0.3, () => ({ ...rate(), stdevFactor: dice.pick(0.5, 1.9) })),
+    failurePercentage: dice.maybe(0.3, () => ({ ...rate(), threshold: dice.pick(30, 85) })),
+    latency: dice.maybe(0.3, () => ({ factor: dice.pick(1.5, 3), minimum: '20ms', requestVolume: 4 })),
+    failFast: dice.maybe(0.3, () => false),
+    interval: `${dice.integer(50, 500)}ms`,
+    baseEjectionTime: `${dice.integer(50, 1000)}ms`,
+    maxEjectionPercent: dice.pick(0, 10, 50, 100),
+  });
+}
+
+function randomHealthCheck(dice: Dice): NonNullable<Policy['healthCheck']> {
+  return {
+    http: { path: '/healthz' },
+    interval: `${dice.integer(20, 500)}ms`,
+    timeout: `${dice.integer(5, 100)}ms`,
+    unhealthyThreshold: dice.integer(1, 3),
+  };
+}
+
+function randomWarmup(dice: Dice): NonNullable<NonNullable<Policy['loadBalancer']>['warmup']> {
+  return {
+    duration: `${dice.integer(20, 2_000)}ms`,
+    minimumPercent: dice.pick(0, 10, 100),
+    aggression: dice.pick(0.5, 1, 3),
   };
 }
 

@@ -15,8 +15,8 @@ export interface Tally {
 
 /**
  * Those whose success rate is below the mean of all minus `stdevFactor` standard deviations, the worst first. The
- * deviation is that of a population, so among n members the only bad one is at most (n-1)/√n of them away: with the
- * default factor of 1.9 it takes six.
+ * deviation is that of a population, so among n members the only bad one is √(n-1) of them away: with the default factor of
+ * 1.9 it takes five.
  */
 export function successRateOutliers<T extends Tally>(tallies: readonly T[], options: SuccessRateOptions): T[] {
   const judged = enough(tallies, options);
