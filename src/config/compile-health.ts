@@ -2,7 +2,11 @@
  * How does what a document says of the health of endpoints become options? With their defaults, here.
  */
 import { type WarmupOptions, warmupDefaults } from '../balancing/warmup.ts';
-import { type HealthCheckOptions, healthCheckDefaults } from '../resilience/health-check/health-check-options.ts';
+import {
+  type HealthCheckOptions,
+  type HealthRequest,
+  healthCheckDefaults,
+} from '../resilience/health-check/health-check-options.ts';
 import {
   failurePercentageDefaults,
   type LatencyOutlierOptions,
@@ -45,16 +49,21 @@ export function compileFailFast({ outlierDetection: outlier }: Policy): boolean 
 export function compileHealthCheck({ healthCheck: check }: Policy): HealthCheckOptions | undefined {
   if (check === undefined) return undefined;
   const defaults = healthCheckDefaults;
-  const { path, expectedStatuses } = check.http;
   return Object.freeze({
-    path,
-    expectedStatuses: expectedStatuses && Object.freeze([...expectedStatuses]),
+    http: check.http && compileHealthRequest(check.http),
     intervalMs: ms(check.interval) ?? defaults.intervalMs,
     timeoutMs: ms(check.timeout) ?? defaults.timeoutMs,
     jitterMs: ms(check.jitter) ?? defaults.jitterMs,
     healthyThreshold: check.healthyThreshold ?? defaults.healthyThreshold,
     unhealthyThreshold: check.unhealthyThreshold ?? defaults.unhealthyThreshold,
   });
+}
+
+function compileHealthRequest({
+  path,
+  expectedStatuses,
+}: NonNullable<NonNullable<Policy['healthCheck']>['http']>): HealthRequest {
+  return Object.freeze({ path, expectedStatuses: expectedStatuses && Object.freeze([...expectedStatuses]) });
 }
 
 /** How new endpoints get their share; undefined: at once. */

@@ -67,17 +67,20 @@ export const healthCheck = fields(
     http: fields({
       path: textLike('a path such as /healthz', /^\/[\x21-\x7e]*$/).describe('Asked with GET.'),
       expectedStatuses: filledList(integer(200, 599)).optional().describe('Default: 200 to 299.'),
-    }).describe('Over the connections of the endpoint, with their TLS.'),
+    })
+      .optional()
+      .describe('A request over the connections of the endpoint, with their TLS.'),
+    tcp: fields({}).optional().describe('A connection, with its TLS handshake, and no request.'),
     interval: duration().optional().describe('From the end of a check to the next. Default 5s.'),
-    timeout: duration().optional().describe('A reply without a head by then is a failure. Default 1s.'),
+    timeout: duration().optional().describe('No head of a reply, or no connection, by then is a failure. Default 1s.'),
     jitter: duration().optional().describe('Up to this much is added to an interval. Default 500ms.'),
     healthyThreshold: integer(1, 100).optional().describe('Successes in a row until it gets calls again. Default 2.'),
     unhealthyThreshold: integer(1, 100)
       .optional()
       .describe('Failures in a row until it gets none; the first check decides alone. Default 3.'),
   },
-  ['tcp', 'grpc'],
-);
+  ['grpc'],
+).refine(({ http, tcp }) => (http === undefined) !== (tcp === undefined), { error: 'one of http and tcp' });
 
 /** How new endpoints get their share. */
 export const warmup = fields({

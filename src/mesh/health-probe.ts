@@ -1,6 +1,6 @@
 /**
- * How is an endpoint asked? By a small request over its own connections, so that TLS, identity and protocol are those of
- * calls. It goes to the transport directly: it is no call, so it counts in no metric, no load and no ejection.
+ * How is an endpoint asked? By a small request over its own connections, or by a connection of its own, so that TLS, identity
+ * and protocol are those of calls. It goes to the transport directly: it is no call, so it counts in no metric, no load and no ejection.
  */
 import { Attempt } from '../core/attempt.ts';
 import { Call } from '../core/call.ts';
@@ -8,7 +8,7 @@ import { callDefaults } from '../core/call-options.ts';
 import type { Clock } from '../core/clock.ts';
 import { MeshError, meshErrorOf } from '../core/errors.ts';
 import { discardReply } from '../http/discard-reply.ts';
-import type { HealthCheckOptions } from '../resilience/health-check/health-check-options.ts';
+import type { HealthCheckOptions, HealthRequest } from '../resilience/health-check/health-check-options.ts';
 import type { HealthVerdict } from '../resilience/health-check/health-checker.ts';
 import type { LiveMember } from './live-member.ts';
 
@@ -23,12 +23,13 @@ const userAgent = 'inmesh-health-check';
 export async function probe(
   member: LiveMember,
   host: string,
-  { path, timeoutMs, expectedStatuses }: HealthCheckOptions,
+  { http, timeoutMs }: HealthCheckOptions,
   clock: Clock,
   running: Set<Attempt>,
 ): Promise<HealthVerdict> {
   const now = clock.now();
   const headers = ['host', host, 'user-agent', userAgent];
+  const path = http?.path ?? '/';
   const call = new Call(host, callDefaults, now + timeoutMs, now, 'GET', host, path, headers, null, true);
   const attempt = new Attempt(call, 1, member, now);
   const timer = clock.setBackgroundTimer(() => {
@@ -36,15 +37,21 @@ export async function probe(
   }, timeoutMs);
   running.add(attempt);
   try {
+    if (http === undefined) {
+      await member.transport.connect(attempt);
+      return undefined;
+    }
     const reply = await member.transport.send(attempt);
-    const { status } = reply;
     discardReply(reply, clock);
-    const isGood = expectedStatuses === undefined ? status >= 200 && status < 300 : expectedStatuses.includes(status);
-    return isGood ? undefined : `status ${status}`;
+    return isGood(reply.status, http) ? undefined : `status ${reply.status}`;
   } catch (error) {
-    return meshErrorOf(error)?.code ?? String(error);
+    return meshErrorOf(error)?.code ?? String((error as { code?: unknown } | undefined)?.code ?? error);
   } finally {
     clock.clearTimer(timer);
     running.delete(attempt);
   }
+}
+
+function isGood(status: number, { expectedStatuses }: HealthRequest): boolean {
+  return expectedStatuses === undefined ? status >= 200 && status < 300 : expectedStatuses.includes(status);
 }

@@ -3,6 +3,7 @@
  * report through the listener that undici would report to, so that nothing of the mesh is left out.
  */
 import type { Attempt } from '../core/attempt.ts';
+import type { Operation } from '../core/operation.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Transport } from '../transport/endpoint-pool.ts';
 import { Exchange } from '../transport/exchange.ts';
@@ -51,6 +52,27 @@ export class FakeTransport implements Transport, FakeExchangeOwner {
       fake.begin();
     }
     return exchange.promise;
+  }
+
+  connect(operation: Operation): Promise<void> {
+    const { server, connectTimeoutMs } = this;
+    const { clock } = server;
+    const kind = server.drawFault()?.kind;
+    const isSilent = kind === 'connect-timeout';
+    const connectMs = isSilent ? connectTimeoutMs : server.draw(server.profile.connectMs ?? 0);
+    return new Promise((resolve, reject) => {
+      const onCancel = (reason: unknown) => {
+        clock.clearTimer(timer);
+        reject(reason);
+      };
+      const timer = clock.setTimer(() => {
+        operation.offCancel(onCancel);
+        if (kind === 'refuse-connection') reject(networkErrors.connectionRefused());
+        else if (isSilent) reject(networkErrors.connectTimedOut());
+        else resolve();
+      }, connectMs);
+      operation.onCancel(onCancel);
+    });
   }
 
   close(): Promise<void> {

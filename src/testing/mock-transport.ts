@@ -54,6 +54,8 @@ export class MockTransport implements Transport {
     return listener.promise;
   }
 
+  async connect(): Promise<void> {}
+
   async close(): Promise<void> {}
 
   async destroy(reason: Error): Promise<void> {

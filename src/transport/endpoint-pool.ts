@@ -10,6 +10,7 @@ import type { Attempt } from '../core/attempt.ts';
 import type { HeaderList } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { type Endpoint, endpointKey } from '../core/endpoint.ts';
+import type { Operation } from '../core/operation.ts';
 import type { Reply } from '../core/reply.ts';
 import { buildConnector, Pool } from '../core/undici.ts';
 import { findHeader } from '../http/header-list.ts';
@@ -19,6 +20,7 @@ import { isRewindable, sentOnce } from './refusal.ts';
 import { SpareConnections } from './spare-connections.ts';
 import type { TlsErrorCodes } from './transport-errors.ts';
 import type { TransportOptions } from './transport-options.ts';
+import { tryConnect } from './try-connect.ts';
 
 /** How the connections of a pool are secured; made by the assembly from the TLS settings of the service. */
 export interface SecureTransport {
@@ -31,6 +33,8 @@ export interface SecureTransport {
 export interface Transport {
   /** Sends the attempt. Settles at the head, or with a mesh error or the reason of a cancellation. */
   send(attempt: Attempt): Promise<Reply>;
+  /** Makes a connection, with its handshake, and drops it. Rejects as the connection does, or when it is cancelled. */
+  connect(operation: Operation): Promise<void>;
   /** How many connections are open and how many requests run or wait in undici. */
   readonly stats: { readonly connected: number; readonly running: number; readonly pending: number };
   /** Finishes what runs, then closes. */
@@ -96,6 +100,13 @@ export class EndpointPool implements Transport {
       exchange,
     );
     return exchange.promise;
+  }
+
+  connect(operation: Operation): Promise<void> {
+    const { endpoint, options, clock, secure, serverName } = this;
+    const connector = secure?.connector ?? plainConnector(endpoint, options);
+    const timeoutMs = options.connectTimeoutMs;
+    return tryConnect({ connector, endpoint, secure: secure !== undefined, serverName, timeoutMs, clock }, operation);
   }
 
   get stats(): Transport['stats'] {

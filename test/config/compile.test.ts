@@ -107,8 +107,7 @@ describe('compile', () => {
       },
       failFast: false,
       healthCheck: {
-        path: '/healthz',
-        expectedStatuses: [200, 204],
+        http: { path: '/healthz', expectedStatuses: [200, 204] },
         intervalMs: 2_000,
         timeoutMs: 500,
         jitterMs: 100,

@@ -74,6 +74,22 @@ describe('health checks', () => {
     expect(mesh.status().services[0]?.endpoints).toHaveLength(3);
   });
 
+  it('ask by a connection alone where the document says so', async () => {
+    const healthCheck = { tcp: {}, interval: '1s', timeout: '100ms' };
+    const refusing = { faults: [{ kind: 'refuse-connection' as const }] };
+    const silent = { faults: [{ kind: 'connect-timeout' as const }] };
+    const { network, clock, mesh } = await open({ healthCheck }, [a, b, c], {
+      [a]: broken,
+      [b]: refusing,
+      [c]: silent,
+    });
+    await clock.advance(200);
+    expect(healthy()).toEqual([a]);
+    const causes = mesh.status().services[0]?.endpoints.map(({ unhealthy }) => unhealthy[0]?.cause);
+    expect(causes).toEqual([undefined, 'ECONNREFUSED', 'INMESH_ATTEMPT_TIMEOUT']);
+    expect(network.received).toEqual([]);
+  });
+
   it('expect the statuses that the document names', async () => {
     const healthCheck = { http: { path: '/', expectedStatuses: [404] } };
     await open({ healthCheck }, [a, b], { [a]: { latency: 1, status: 404 } });

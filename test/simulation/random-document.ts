@@ -190,7 +190,7 @@ function randomOutlierDetection(dice: Dice): NonNullable<Policy['outlierDetectio
 
 function randomHealthCheck(dice: Dice): NonNullable<Policy['healthCheck']> {
   return {
-    http: { path: '/healthz' },
+    ...(dice.chance(0.5) ? { http: { path: '/healthz' } } : { tcp: {} }),
     interval: `${dice.integer(20, 500)}ms`,
     timeout: `${dice.integer(5, 100)}ms`,
     unhealthyThreshold: dice.integer(1, 3),

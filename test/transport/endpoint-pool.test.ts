@@ -55,6 +55,19 @@ describe('an endpoint pool', () => {
     expect(pool.stats.connected).toBe(1);
   });
 
+  it('tries a connection, which is made or fails as those of requests, or is given up', async () => {
+    const { endpoint, pool } = await served();
+    await expect(pool.connect(attempt(endpoint))).resolves.toBeUndefined();
+    expect(pool.stats.connected).toBe(0);
+    const nobody = makeEndpoint({ host: '127.0.0.1', port: 1 });
+    await expect(open(nobody).connect(attempt(nobody))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    const given = attempt(endpoint);
+    const connecting = pool.connect(given);
+    given.cancel(new Error('enough'));
+    await expect(connecting).rejects.toThrow('enough');
+    expect(given.listenerCount).toBe(0);
+  });
+
   it('sends over a unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'inmesh-'));
     const socketPath = join(folder, 's');

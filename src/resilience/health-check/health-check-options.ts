@@ -2,15 +2,21 @@
  * How is an endpoint asked whether it is well?
  */
 
-/** How a service asks its endpoints. */
-export interface HealthCheckOptions {
+/** What an endpoint is asked. */
+export interface HealthRequest {
   /** The path of a GET, as sent. */
   readonly path: string;
   /** A reply with one of these is a good one; undefined: any from 200 to 299. */
   readonly expectedStatuses: readonly number[] | undefined;
+}
+
+/** How a service asks its endpoints. */
+export interface HealthCheckOptions {
+  /** Undefined: an endpoint is well when it takes a connection. */
+  readonly http: HealthRequest | undefined;
   /** From the end of a check to the next, in ms. Default 5,000. */
   readonly intervalMs: number;
-  /** A reply without a head by then is a bad one, in ms. Default 1,000. */
+  /** No head of a reply, or no connection, by then is a bad answer, in ms. Default 1,000. */
   readonly timeoutMs: number;
   /** Up to this much is added to each interval at random, in ms, so that checks do not fall together. Default 500. */
   readonly jitterMs: number;
@@ -20,7 +26,7 @@ export interface HealthCheckOptions {
   readonly unhealthyThreshold: number;
 }
 
-export const healthCheckDefaults: Omit<HealthCheckOptions, 'path' | 'expectedStatuses'> = Object.freeze({
+export const healthCheckDefaults: Omit<HealthCheckOptions, 'http'> = Object.freeze({
   intervalMs: 5_000,
   timeoutMs: 1_000,
   jitterMs: 500,

@@ -20,7 +20,7 @@ function setUp(count = 1) {
     service: 'reviews',
     clock,
     random: { next: () => 0.5 },
-    options: { ...healthCheckDefaults, path: '/', expectedStatuses: undefined },
+    options: { ...healthCheckDefaults, http: undefined },
     ask: (member) => {
       asked.push(member);
       return state.answer(member);
