@@ -14,17 +14,17 @@ export interface MemberObserver {
 }
 
 /** Who says that a member gets no calls: outlier detection, health checks, and who met a refused connection. */
-export type Ailment = 'ejected' | 'health-check' | 'connect-failure';
+export type UnhealthyReason = 'ejected' | 'health-check' | 'connect-failure';
 
 /** What is said. */
-export interface AilmentDetails {
+export interface UnhealthyDetails {
   /** The criterion of the ejection; what the health check found. */
   readonly cause: string;
   /** In ms since the epoch. */
   readonly since: number;
 }
 
-const well: ReadonlyMap<Ailment, AilmentDetails> = new Map();
+const well: ReadonlyMap<UnhealthyReason, UnhealthyDetails> = new Map();
 
 /** A member of a service. */
 export class LiveMember implements Member {
@@ -34,7 +34,7 @@ export class LiveMember implements Member {
   inFlight = 0;
   warmth = 1;
   /** Why it gets no calls; empty for a healthy member. */
-  ailments: ReadonlyMap<Ailment, AilmentDetails> = well;
+  reasons: ReadonlyMap<UnhealthyReason, UnhealthyDetails> = well;
   load: LoadMetric;
   transport: Transport;
   private readonly waiting = new WaitingList();
@@ -53,19 +53,19 @@ export class LiveMember implements Member {
   }
 
   get healthy(): boolean {
-    return this.ailments.size === 0;
+    return this.reasons.size === 0;
   }
 
   /** Somebody says that it shall get no calls. */
-  ail(ailment: Ailment, details: AilmentDetails): void {
-    this.ailments = new Map([...this.ailments, [ailment, details]]);
+  addReason(reason: UnhealthyReason, details: UnhealthyDetails): void {
+    this.reasons = new Map([...this.reasons, [reason, details]]);
   }
 
   /** It is not said any more. */
-  recover(ailment: Ailment): void {
-    if (!this.ailments.has(ailment)) return;
-    const left = [...this.ailments].filter(([other]) => other !== ailment);
-    this.ailments = left.length === 0 ? well : new Map(left);
+  removeReason(reason: UnhealthyReason): void {
+    if (!this.reasons.has(reason)) return;
+    const left = [...this.reasons].filter(([other]) => other !== reason);
+    this.reasons = left.length === 0 ? well : new Map(left);
   }
 
   /** See {@link WaitingList.startedBy}. */

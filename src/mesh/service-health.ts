@@ -17,7 +17,7 @@ import { outlierFilter } from '../resilience/outlier/outlier-filter.ts';
 import type { ServiceMetrics } from '../telemetry/service-metrics.ts';
 import { hasLabels } from './has-labels.ts';
 import { probe } from './health-probe.ts';
-import type { Ailment, LiveMember } from './live-member.ts';
+import type { LiveMember, UnhealthyReason } from './live-member.ts';
 import type { MeshParts } from './mesh-parts.ts';
 import { sentFilter } from './sent-filter.ts';
 
@@ -105,12 +105,12 @@ export class ServiceHealth {
     if (changed(({ failFast }) => failFast)) {
       this.failFast?.close();
       this.failFast = this.makeFailFast();
-      this.cure('connect-failure');
+      this.unmarkAll('connect-failure');
     }
     if (changed(({ healthCheck }) => healthCheck)) {
       this.checker?.close();
       this.checker = this.makeChecker();
-      this.cure('health-check');
+      this.unmarkAll('health-check');
       for (const member of this.members) this.checker?.join(member);
     }
     const { warmup } = config.loadBalancer;
@@ -138,25 +138,25 @@ export class ServiceHealth {
     for (const attempt of this.probes) attempt.cancel(new MeshError('INMESH_CLOSED', `${this.context.host}: closed`));
   }
 
-  private ail(member: LiveMember, ailment: Ailment, cause: string): void {
-    member.ail(ailment, { cause, since: this.context.parts.clock.wallTime() });
+  private markUnhealthy(member: LiveMember, reason: UnhealthyReason, cause: string): void {
+    member.addReason(reason, { cause, since: this.context.parts.clock.wallTime() });
     if (!member.healthy) this.warmup?.end(member);
   }
 
-  private recover(member: LiveMember, ailment: Ailment): void {
-    member.recover(ailment);
+  private unmark(member: LiveMember, reason: UnhealthyReason): void {
+    member.removeReason(reason);
     if (member.healthy) this.warmup?.begin(member);
   }
 
   /** Nobody says this of a member any more. */
-  private cure(ailment: Ailment): void {
-    for (const member of this.members) member.recover(ailment);
+  private unmarkAll(reason: UnhealthyReason): void {
+    for (const member of this.members) member.removeReason(reason);
   }
 
   private replaceDetector(): void {
     this.detector?.close();
     this.detector = this.makeDetector();
-    this.cure('ejected');
+    this.unmarkAll('ejected');
     for (const member of this.members) {
       if (this.detector === undefined) this.records.delete(member);
       else this.records.set(member, this.detector.join(member));
@@ -175,11 +175,11 @@ export class ServiceHealth {
       groupOf: (member) => this.subsetsOf(member),
       onEject: (member, cause) => {
         metrics.ejections++;
-        this.ail(member as LiveMember, 'ejected', cause);
+        this.markUnhealthy(member as LiveMember, 'ejected', cause);
         onChange();
       },
       onUneject: (member) => {
-        this.recover(member as LiveMember, 'ejected');
+        this.unmark(member as LiveMember, 'ejected');
         onChange();
       },
     });
@@ -192,11 +192,11 @@ export class ServiceHealth {
       clock: parts.clock,
       random: parts.random,
       onAvoid: (member) => {
-        this.ail(member as LiveMember, 'connect-failure', 'connection refused');
+        this.markUnhealthy(member as LiveMember, 'connect-failure', 'connection refused');
         onChange();
       },
       onReturn: (members) => {
-        for (const member of members) this.recover(member as LiveMember, 'connect-failure');
+        for (const member of members) this.unmark(member as LiveMember, 'connect-failure');
         onChange();
       },
     });
@@ -221,8 +221,8 @@ export class ServiceHealth {
         metrics.healthCheckFailures++;
       },
       onChange: (member, verdict) => {
-        if (verdict === undefined) this.recover(member as LiveMember, 'health-check');
-        else this.ail(member as LiveMember, 'health-check', verdict);
+        if (verdict === undefined) this.unmark(member as LiveMember, 'health-check');
+        else this.markUnhealthy(member as LiveMember, 'health-check', verdict);
         onChange();
       },
     });

@@ -3,7 +3,7 @@
  * endpoint does. Plain data, ready for JSON.
  */
 import type { EngineHandle } from './create-engine.ts';
-import type { Ailment } from './live-member.ts';
+import type { UnhealthyReason } from './live-member.ts';
 
 /** The answer of `mesh.status()`. */
 export interface MeshStatus {
@@ -41,7 +41,7 @@ export interface ServiceStatus {
     /** False while there is something in {@link unhealthy}. */
     readonly healthy: boolean;
     /** Why it gets no calls while there are others: who says so, what exactly, and since when, in ms since the epoch. */
-    readonly unhealthy: readonly { readonly reason: Ailment; readonly cause: string; readonly since: number }[];
+    readonly unhealthy: readonly { readonly reason: UnhealthyReason; readonly cause: string; readonly since: number }[];
     readonly inFlight: number;
     readonly connections: number;
   }[];
@@ -62,7 +62,7 @@ export function meshStatus(service: string, { engine, registry, clock }: EngineH
         weight: member.endpoint.weight,
         state: member.endpoint.state,
         healthy: member.healthy,
-        unhealthy: [...member.ailments].map(([reason, { cause, since }]) => ({ reason, cause, since })),
+        unhealthy: [...member.reasons].map(([reason, { cause, since }]) => ({ reason, cause, since })),
         inFlight: member.inFlight,
         connections: member.transport.stats.connected,
       })),

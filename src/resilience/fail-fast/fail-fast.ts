@@ -58,7 +58,7 @@ export class FailFast {
     state.refusals++;
     state.until = clock.now() + random.next() * Math.min(maxWaitMs, baseWaitMs * 2 ** (state.refusals - 1));
     this.refusing.set(member, state);
-    this.startTimer();
+    if (state.until < this.timerAt) this.startTimer(state.until);
     onAvoid(member);
   }
 
@@ -73,27 +73,32 @@ export class FailFast {
 
   /** Forgets a member. */
   leave(member: Member): void {
-    if (this.refusing.delete(member)) this.startTimer();
+    const state = this.refusing.get(member);
+    this.refusing.delete(member);
+    if (state?.until === this.timerAt) this.awaitNext();
   }
 
   /** Forgets all, and stops the timer. */
   close(): void {
     this.refusing.clear();
-    this.startTimer();
+    this.awaitNext();
   }
 
   /** Waits for the first that is to return. */
-  private startTimer(): void {
-    const { clock } = this.context;
+  private awaitNext(): void {
     let first = Number.POSITIVE_INFINITY;
     for (const { until } of this.refusing.values()) if (until !== undefined && until < first) first = until;
-    if (first === this.timerAt) return;
+    this.startTimer(first);
+  }
+
+  private startTimer(at: number): void {
+    const { clock } = this.context;
     if (this.timer !== undefined) clock.clearTimer(this.timer);
-    this.timerAt = first;
+    this.timerAt = at;
     this.timer =
-      first === Number.POSITIVE_INFINITY
+      at === Number.POSITIVE_INFINITY
         ? undefined
-        : clock.setBackgroundTimer(() => this.letIn(), Math.max(0, first - clock.now()));
+        : clock.setBackgroundTimer(() => this.letIn(), Math.max(0, at - clock.now()));
   }
 
   private letIn(): void {
@@ -106,8 +111,7 @@ export class FailFast {
       due.push(member);
     }
     this.timer = undefined;
-    this.timerAt = Number.POSITIVE_INFINITY;
-    this.startTimer();
+    this.awaitNext();
     onReturn(due);
   }
 }
