@@ -103,10 +103,9 @@ export class EndpointPool implements Transport {
   }
 
   connect(operation: Operation): Promise<void> {
-    const { endpoint, options, clock, secure, serverName } = this;
-    const connector = secure?.connector ?? plainConnector(endpoint, options);
-    const timeoutMs = options.connectTimeoutMs;
-    return tryConnect({ connector, endpoint, secure: secure !== undefined, serverName, timeoutMs, clock }, operation);
+    // What is in the making here is given up by the operation alone.
+    const connecting: Connecting = new Set();
+    return tryConnect(this.makeConnector(connecting), this.target, connecting, operation);
   }
 
   get stats(): Transport['stats'] {
@@ -127,18 +126,21 @@ export class EndpointPool implements Transport {
     return this.ended;
   }
 
-  private makeConnector(): Connector {
-    const { endpoint, options, clock, secure, connecting } = this;
+  private makeConnector(connecting = this.connecting): Connector {
+    const { endpoint, options, clock, secure } = this;
     const connector = secure?.connector ?? plainConnector(endpoint, options);
     return connectWithin(connector, options.connectTimeoutMs, clock, connecting);
   }
 
-  private makeSpares(): SpareConnections {
-    const { endpoint, options, clock, secure } = this;
-    const { protocol, hostname, port, host } = new URL(originOf(endpoint, secure !== undefined));
+  /** What undici passes to connectors. */
+  private get target(): Parameters<Connector>[0] {
+    const { protocol, hostname, port, host } = new URL(originOf(this.endpoint, this.secure !== undefined));
     // As undici passes it: an IPv6 address without its brackets.
-    const target = { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), host, port, servername: this.serverName };
-    return new SpareConnections(this.makeConnector(), options.minIdleConnections, target, clock);
+    return { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), host, port, servername: this.serverName };
+  }
+
+  private makeSpares(): SpareConnections {
+    return new SpareConnections(this.makeConnector(), this.options.minIdleConnections, this.target, this.clock);
   }
 
   private openPool(): Pool {

@@ -132,6 +132,11 @@ describe('latency ejection leaves alone', () => {
     expect(await ejectionsUnder({ profiles: { 1: mixture(0.33, 2_000, 20) }, callsPerSecond: 200 })).toEqual([]);
   });
 
+  it('an endpoint that pauses for most of a second now and then', async () => {
+    const pausing = latency.overTime((now) => 20 + Math.max(0, 800 - (now % 5_000)));
+    expect(await ejectionsUnder({ profiles: { 1: { latency: pausing } }, callsPerSecond: 200 })).toEqual([]);
+  });
+
   it('all of them when the whole service becomes slow, or stalls', async () => {
     expect(await ejectionsUnder({ usual: slowBetween(10_000, 1e9, 1_500) })).toEqual([]);
     expect(await ejectionsUnder({ usual: slowBetween(10_000, 25_000, 10_000), seconds: 40 })).toEqual([]);

@@ -4,8 +4,7 @@
  * and each has its answer here:
  *
  * - A mean is thrown by one slow route, and a tail by jitter. A quartile is neither: for log-normal latencies with a p99 of
- *   30 medians, three of the last four of 20 attempts are above three medians in one look of 10^5, and a second look has to
- *   agree.
+ *   30 medians, three of the last four of 20 attempts are above three medians once in 10^5 looks at other attempts.
  * - A member that has stalled answers nothing that could be measured. An attempt that has waited for longer than what is
  *   slow counts with its age, which it takes at least; a younger one says nothing yet. The attempts are taken by when they
  *   *began*: else the few of a slow route, which wait long, would outnumber the many that are answered at once.

@@ -1,7 +1,7 @@
 /**
  * How soon is a slow member noticed? Within about a second: latency is looked at twice a second while there are attempts,
  * not once in an interval as rates are. Rates wait for volume; of latencies a few say enough, and each look that comes
- * later is a caller who waits. Two looks in a row have to agree.
+ * later is a caller who waits. Two looks in a row have to agree, so that a pause ejects nobody.
  *
  * One member at most is ejected in an interval: its load goes to the others, and what that does to their latency has to
  * be seen first.
@@ -52,20 +52,23 @@ export class LatencyWatch<T> {
 
   private start(): void {
     const { clock, intervalMs } = this.context;
-    this.isNews = false;
-    this.timer = clock.setBackgroundTimer(
-      () => {
-        this.timer = undefined;
+    const everyMs = Math.min(lookMs, intervalMs);
+    this.timer = clock.setBackgroundTimer(() => {
+      this.timer = undefined;
+      if (this.isNews) {
+        this.isNews = false;
         this.look();
-        if (this.isNews) this.start();
-      },
-      Math.min(lookMs, intervalMs),
-    );
+        this.start();
+      } else this.suspects = new Set();
+    }, everyMs);
   }
 
   private look(): void {
     const { clock, options, intervalMs, members, eject } = this.context;
-    if (clock.now() - this.ejectedAt < intervalMs) return;
+    if (clock.now() - this.ejectedAt < intervalMs) {
+      this.suspects = new Set();
+      return;
+    }
     const outliers = latencyOutliers(members(), options, clock.now()).map(({ record }) => record);
     const confirmed = outliers.find((record) => this.suspects.has(record));
     this.suspects = new Set(outliers);
