@@ -172,7 +172,7 @@ export class ServiceHealth {
       clock: parts.clock,
       options: outlier,
       waiting: (member, startedBy, most) => (member as LiveMember).waitingSince(startedBy, most),
-      groupOf: (member) => this.subsetsOf(member),
+      groupOf: (member) => this.groupOf(member),
       onEject: (member, cause) => {
         metrics.ejections++;
         this.markUnhealthy(member as LiveMember, 'ejected', cause);
@@ -234,9 +234,10 @@ export class ServiceHealth {
     return warmup && new Warmup({ clock: parts.clock, options: warmup, onStep: onChange });
   }
 
-  private subsetsOf({ endpoint }: Member): string {
-    let names = '';
-    for (const [name, labels] of this.config.subsets) if (hasLabels(endpoint.labels, labels)) names += `${name} `;
-    return names;
+  /** Another subset may have other work, and another region is farther away. */
+  private groupOf({ endpoint }: Member): string {
+    let group = endpoint.locality.split('/', 1)[0] as string;
+    for (const [name, labels] of this.config.subsets) if (hasLabels(endpoint.labels, labels)) group += ` ${name}`;
+    return group;
   }
 }

@@ -14,6 +14,8 @@ interface Load {
   readonly weights?: Readonly<Record<number, number>>;
   /** Whether the last endpoint is a subset of its own. */
   readonly subsets?: boolean;
+  /** By index. Default: none. */
+  readonly localities?: Readonly<Record<number, string>>;
   /** Default 100. */
   readonly callsPerSecond?: number;
   /** Default 60. */
@@ -35,6 +37,7 @@ async function ejectionsUnder(load: Load): Promise<{ endpoint: number; cause: st
             address,
             labels: { version: index < used.length - 1 ? 'v1' : 'v2' },
             weight: load.weights?.[index] ?? 1,
+            locality: load.localities?.[index] ?? 'eu/eu-1',
           })),
           subsets: (load.subsets ? ['v1', 'v2'] : []).map((version) => ({ name: version, labels: { version } })),
           trafficPolicy: {
@@ -156,6 +159,12 @@ describe('latency ejection leaves alone', () => {
     const profiles = { 4: { latency: 1_500 } };
     expect(await ejectionsUnder({ profiles, subsets: true })).toEqual([]);
     expect(await ejectionsUnder({ profiles })).not.toEqual([]);
+  });
+
+  it('an endpoint that is farther away than the others', async () => {
+    const profiles = { 4: { latency: 400 } };
+    expect(await ejectionsUnder({ profiles, localities: { 4: 'us/us-1' } })).toEqual([]);
+    expect(await ejectionsUnder({ profiles, localities: { 4: 'eu/eu-2' } })).not.toEqual([]);
   });
 
   it('endpoints that are told apart by their jitter below the minimum alone', async () => {

@@ -18,7 +18,7 @@ import type { LatencyOutlierOptions } from './outlier-options.ts';
 
 /** What is known of the latencies of one member. */
 export interface Latencies {
-  /** Members are compared within a group: those of another subset may have other work. */
+  /** Members are compared within a group: others may have other work, or a longer way. */
   readonly group: string;
   /** Of attempts that have ended. */
   readonly ended: readonly LatencySample[];
