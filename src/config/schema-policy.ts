@@ -108,9 +108,14 @@ const loadBalancer = fields(
       .describe('Gives endpoints that are new, or are back, their share little by little. Off when missing.'),
   },
   ['warmupDurationSecs'],
-).refine(({ simple, consistentHash }) => simple === undefined || consistentHash === undefined, {
-  error: 'one of simple and consistentHash',
-});
+)
+  .refine(({ simple, consistentHash }) => simple === undefined || consistentHash === undefined, {
+    error: 'one of simple and consistentHash',
+  })
+  // A step of the warm-up would move keys, and move them again with the next.
+  .refine(({ warmup, consistentHash }) => warmup === undefined || consistentHash === undefined, {
+    error: 'one of warmup and consistentHash',
+  });
 
 const connectionPool = fields({
   tcp: fields(

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { loadBalancerDefaults } from '../../src/balancing/load-balancer-options.ts';
 import { pickers } from '../../src/balancing/pickers.ts';
 import { Warmup, type WarmupOptions } from '../../src/balancing/warmup.ts';
 import type { Member } from '../../src/core/member.ts';
@@ -92,7 +93,7 @@ describe.each(Object.entries(pickers))('%s with a member that warms up', (_name,
   it('gives it the share of its warmth', () => {
     const members = fakeMembers(4);
     (members[0] as { warmth: number }).warmth = 0.1;
-    const own = picker(50, seededRandom(1));
+    const own = picker(loadBalancerDefaults, seededRandom(1));
     own.rebuild(members);
     let picks = 0;
     for (let pick = 0; pick < 20_000; pick++) if (own.pick(undefined, new Set<Member>(), pick) === members[0]) picks++;

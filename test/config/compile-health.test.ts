@@ -61,6 +61,7 @@ describe('the health of endpoints in a document', () => {
     ['outlierDetection: { latency: { requestVolume: 257 } }', 'an integer from 4 to 256'],
     ['outlierDetection: { successRate: { minimumHosts: 1 } }', 'an integer from 2 to 1000000'],
     ['outlierDetection: { failurePercentage: { threshold: 0 } }', 'a number from 1 to 100 (percent)'],
+    ['loadBalancer: { warmup: { duration: 30s }, consistentHash: { path: true } }', 'one of warmup and consistentHash'],
     ['loadBalancer: { warmup: { duration: 30s, aggression: 0 } }', 'a number from 0.1 to 10'],
   ])('is refused with what is allowed: %s', async (policy, allowed) => {
     const [problem, ...others] = await problemsOf(policy);
