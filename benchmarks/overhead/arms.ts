@@ -17,6 +17,7 @@ import { createMesh, type Mesh } from 'inmesh';
 import CircuitBreaker from 'opossum';
 import { Histogram, Registry } from 'prom-client';
 import { Agent, Dispatcher1Wrapper, fetch as undiciFetch, request as undiciRequest } from 'undici';
+import { everything, type Policy, usual } from '../policies.ts';
 
 /** One client. */
 export interface Arm {
@@ -26,29 +27,11 @@ export interface Arm {
   close?(): Promise<void>;
 }
 
-/** Everything that the mesh has is on. */
-function document(ports: readonly number[]) {
-  return {
-    services: [
-      {
-        host: 'upstream',
-        endpoints: ports.map((port) => ({ address: `127.0.0.1:${port}` })),
-        trafficPolicy: {
-          loadBalancer: { simple: 'PEAK_EWMA' as const },
-          outlierDetection: { consecutive5xxErrors: 5 },
-          retryBudget: { percent: 20, minRetriesPerSecond: 10 },
-          circuitBreaker: { errorPercent: 50 },
-          timeout: '10s',
-          retries: { max: 2, perTryTimeout: '5s' },
-        },
-      },
-    ],
-  };
-}
-
 /** Opens a mesh over the upstream, with its metrics attached to a registry of prom-client. */
-export async function openMesh(ports: readonly number[]): Promise<Mesh> {
-  const mesh = await createMesh({ service: 'bench', registry: document(ports) });
+export async function openMesh(ports: readonly number[], trafficPolicy = usual): Promise<Mesh> {
+  const endpoints = ports.map((port) => ({ address: `127.0.0.1:${port}`, locality: 'eu/eu-1' }));
+  const registry = { services: [{ host: 'upstream', endpoints, trafficPolicy }] };
+  const mesh = await createMesh({ service: 'bench', registry, locality: 'eu/eu-1' });
   mesh.metrics.attach(new Registry());
   return mesh;
 }
@@ -94,8 +77,9 @@ export async function openArms(ports: readonly number[]): Promise<Arm[]> {
   let turn = 0;
   const direct = () => `http://127.0.0.1:${ports[turn++ % ports.length]}`;
   const logical = () => 'http://upstream';
-  const meshes = await Promise.all([0, 1, 2, 3].map(() => openMesh(ports)));
-  const [forRequest, forFetch, forUndici, forBuiltIn] = meshes as [Mesh, Mesh, Mesh, Mesh];
+  const open = (policy?: Policy) => openMesh(ports, policy);
+  const [forRequest, forFetch, forUndici, forBuiltIn] = await Promise.all([open(), open(), open(), open()]);
+  const [allForRequest, allForFetch] = await Promise.all([open(everything), open(everything)]);
   const guarded = guardedFetch();
   // undici 8 under the fetch of this Node, without a mesh: what a dispatcher costs by itself.
   const agent = new Dispatcher1Wrapper(new Agent());
@@ -105,6 +89,10 @@ export async function openArms(ports: readonly number[]): Promise<Arm[]> {
     fetchArm('undici.fetch', undiciFetch as unknown as FetchLike, direct),
     requestArm('mesh.request', forRequest.request as unknown as RequestLike, logical, () => forRequest.close()),
     fetchArm('mesh.fetch', forFetch.fetch as FetchLike, logical, () => forFetch.close()),
+    requestArm('mesh.request with everything on', allForRequest.request as unknown as RequestLike, logical, () =>
+      allForRequest.close(),
+    ),
+    fetchArm('mesh.fetch with everything on', allForFetch.fetch as FetchLike, logical, () => allForFetch.close()),
     requestArm(
       'undici.request + mesh.dispatcher',
       ((url: string, options: object) =>

@@ -9,6 +9,7 @@ import { request as undiciRequest } from 'undici';
 import { assembleMesh } from '../../dist/adapters/create-mesh.js';
 import { success } from '../../dist/core/outcome.js';
 import { IncomingReply } from '../../dist/http/incoming-reply.js';
+import { everything, features, type Policy, usual } from '../policies.ts';
 
 const { values } = parseArgs({
   options: {
@@ -40,6 +41,7 @@ const connection = {
       });
     }),
   stats: { connected: 0, running: 0, pending: 0 },
+  connect: async () => {},
   close: async () => {},
   destroy: async () => {},
 };
@@ -66,30 +68,28 @@ const nothing = {
   },
 };
 
-const mesh = await assembleMesh(
-  {
-    service: 'bench',
-    registry: {
-      services: [
-        {
-          host: 'upstream',
-          endpoints: [{ address: '127.0.0.1:1' }, { address: '127.0.0.1:2' }],
-          trafficPolicy: {
-            circuitBreaker: { errorPercent: 50 },
-            timeout: '10s',
-            retries: { max: 2, perTryTimeout: '5s' },
-          },
-        },
-      ],
-    },
-  },
-  { connect: () => connection as never },
-);
+function open(trafficPolicy: Policy) {
+  const endpoints = [1, 2].map((port) => ({ address: `127.0.0.1:${port}`, locality: 'eu/eu-1' }));
+  const registry = { services: [{ host: 'upstream', endpoints, trafficPolicy }] };
+  return assembleMesh({ service: 'bench', registry, locality: 'eu/eu-1' }, { connect: () => connection as never });
+}
+
+const mesh = await open(usual);
 
 const url = 'http://upstream/json';
+const meshes = [mesh];
 const through = (dispatcher: unknown) => ({ dispatcher }) as unknown as RequestInit;
 const all: Record<string, () => Promise<unknown>> = {
   'mesh.request': async () => (await mesh.request(url)).body.text(),
+  ...Object.fromEntries(
+    await Promise.all(
+      Object.entries({ ...features, everything }).map(async ([name, policy]) => {
+        const one = await open({ ...usual, ...policy });
+        meshes.push(one);
+        return [`mesh.request, with ${name}`, async () => (await one.request(url)).body.text()] as const;
+      }),
+    ),
+  ),
   'mesh.fetch': async () => (await mesh.fetch(url)).text(),
   'undici.request, a dispatcher that does nothing': async () =>
     (await undiciRequest(url, { dispatcher: nothing as never })).body.text(),
@@ -130,4 +130,4 @@ console.table(
     }),
   ),
 );
-await mesh.close();
+await Promise.all(meshes.map((one) => one.close()));
