@@ -148,6 +148,7 @@ export class Cluster {
     call.lastMember = member;
     call.attempts++;
     const attempt = new Attempt(call, call.attempts, member, now);
+    call.lastAttempt = attempt;
     return this.settings.stack.run(attempt);
   }
 

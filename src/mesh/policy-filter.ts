@@ -10,11 +10,12 @@ import type { Filter, Next } from '../core/filter.ts';
 import { orCancelled } from '../core/or-cancelled.ts';
 import type { Reply } from '../core/reply.ts';
 import { discardReply } from '../http/discard-reply.ts';
-import { CallWatch } from '../resilience/deadline/call-watch.ts';
+import { CallWaits, CallWatch } from '../resilience/deadline/call-watch.ts';
 
 /** Runs a call under `options.policy`. A result that the policy judges is a reply, with `status` and `headers`. */
 export function policyFilter(clock: Clock): Filter {
-  return { role: 'policy', apply: (call, next) => new PolicyRun(clock, call, next).run() };
+  const waits = new CallWaits(clock);
+  return { role: 'policy', apply: (call, next) => new PolicyRun(waits, call, next).run() };
 }
 
 /** One call under its policy. */
@@ -29,11 +30,11 @@ class PolicyRun {
   private readonly replies: Reply[] = [];
   private former: { readonly execution: Call; readonly result: Promise<Reply> } | undefined = undefined;
 
-  constructor(clock: Clock, call: Call, next: Next<Call, Reply>) {
-    this.clock = clock;
+  constructor(waits: CallWaits, call: Call, next: Next<Call, Reply>) {
+    this.clock = waits.clock;
     this.call = call;
     this.next = next;
-    this.watch = new CallWatch(clock, call);
+    this.watch = new CallWatch(waits, call);
   }
 
   async run(): Promise<Reply> {
@@ -91,7 +92,7 @@ class PolicyRun {
 
   private policyWaits(): void {
     this.watch.failed();
-    this.watch.start(this.clock.now());
+    this.watch.start();
   }
 }
 

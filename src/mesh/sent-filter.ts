@@ -28,7 +28,8 @@ export function sentFilter({ refused, reached }: SentObserver): Filter<Attempt, 
     },
     failed: (attempt, _state, error) => {
       const { call } = attempt;
-      call.lastSent = attempt.sent;
+      // One that was given up for another says nothing of the call any more.
+      if (call.lastAttempt === attempt) call.lastSent = attempt.sent;
       if (attempt.sent !== 'none') {
         reached?.(attempt.member);
         return;

@@ -1,12 +1,13 @@
 /**
- * What ends a call that takes too long? One timer, set to whatever comes first: before the head the deadline or the
- * head timeout, after it the deadline or the next look at the body. It only *cancels* the call; whoever waits on the
- * call's behalf then rejects with that reason, so no promise is raced.
+ * What ends a call that takes too long? One wait, for whatever comes first: before the head the deadline or the head
+ * timeout, after it the deadline or the next look at the body. It only *cancels* the call; whoever waits on the call's
+ * behalf then rejects with that reason, so no promise is raced.
  */
 import type { Call } from '../../core/call.ts';
 import { callDefaults } from '../../core/call-options.ts';
-import type { Clock, Timer } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { timeoutError } from '../../core/deadline.ts';
+import { Delayed, DelayQueue } from '../../core/delay-queue.ts';
 import type { MeshError } from '../../core/errors.ts';
 import { headerOf } from '../../core/parsed-headers.ts';
 import type { Reply } from '../../core/reply.ts';
@@ -17,12 +18,24 @@ import type { Reply } from '../../core/reply.ts';
  */
 const looksPerIdle = 4;
 
+/** Where the calls of one plan wait: for their heads, and for their bodies. */
+export class CallWaits {
+  readonly clock: Clock;
+  readonly heads: DelayQueue;
+  readonly bodies: DelayQueue;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.heads = new DelayQueue(clock);
+    this.bodies = new DelayQueue(clock);
+  }
+}
+
 /** Guards one call until the end of its body. */
-export class CallWatch {
-  private readonly clock: Clock;
+export class CallWatch extends Delayed {
+  private readonly queues: CallWaits;
   private readonly call: Call;
-  private timer: Timer | undefined = undefined;
-  /** What the timer is set to. */
+  /** What is waited for. */
   private firesAt = 0;
   private reply: Reply | undefined = undefined;
   private ended = false;
@@ -30,14 +43,15 @@ export class CallWatch {
   private seenBytes = 0;
   private quietLooks = 0;
 
-  constructor(clock: Clock, call: Call) {
-    this.clock = clock;
+  constructor(waits: CallWaits, call: Call) {
+    super();
+    this.queues = waits;
     this.call = call;
   }
 
-  /** The call starts, at the instant `now`. */
-  start(now: number): void {
-    this.arm(now);
+  /** The call starts. */
+  start(): void {
+    this.arm();
   }
 
   /** There is no reply, and there will be none. */
@@ -53,9 +67,8 @@ export class CallWatch {
     reply.onEnd(() => this.end());
     if (this.ended) return;
     this.seenBytes = reply.body.bytesReceived;
-    const now = this.clock.now();
-    this.looksAt = now + this.lookMs(reply);
-    this.arm(now);
+    this.looksAt = this.queues.clock.now() + this.lookMs(reply);
+    this.arm();
   }
 
   private end(): void {
@@ -63,16 +76,17 @@ export class CallWatch {
     this.disarm();
   }
 
-  private arm(now: number): void {
+  private arm(): void {
     this.firesAt = this.target();
-    if (this.firesAt === Number.POSITIVE_INFINITY) return;
-    this.timer = this.clock.setTimer(() => this.onTimer(), this.firesAt - now);
+    this.queue.add(this, this.firesAt);
   }
 
   private disarm(): void {
-    if (this.timer === undefined) return;
-    this.clock.clearTimer(this.timer);
-    this.timer = undefined;
+    this.queue.remove(this);
+  }
+
+  private get queue(): DelayQueue {
+    return this.reply === undefined ? this.queues.heads : this.queues.bodies;
   }
 
   /** When something is to be done next. The deadline may move while the call runs, the others do not. */
@@ -81,10 +95,9 @@ export class CallWatch {
     return Math.min(this.call.deadline, this.reply === undefined ? headLimit(this.call) : this.looksAt);
   }
 
-  private onTimer(): void {
-    this.timer = undefined;
-    // Compared with what the timer was set to, not with the clock: timers may fire a fraction of a ms early.
-    if (this.target() > this.firesAt) this.arm(this.clock.now());
+  override onDue(): void {
+    // Compared with what was waited for, not with the clock: timers may fire a fraction of a ms early.
+    if (this.target() > this.firesAt) this.arm();
     else if (this.call.deadline <= this.firesAt) this.call.cancel(deadlineError(this.call));
     else if (this.reply === undefined) this.call.cancel(headError(this.call));
     else this.look(this.reply);
@@ -100,9 +113,8 @@ export class CallWatch {
       call.cancel(timeoutError('INMESH_BODY_IDLE', call.name, call.options.bodyIdleMs, call.attempts));
       return;
     }
-    const now = this.clock.now();
-    this.looksAt = now + this.lookMs(reply);
-    this.arm(now);
+    this.looksAt = this.queues.clock.now() + this.lookMs(reply);
+    this.arm();
   }
 
   /** The time between two looks; `Infinity` when silence is allowed. */

@@ -4,7 +4,7 @@ import { tooLate } from '../../core/deadline.ts';
 import type { Filter } from '../../core/filter.ts';
 import type { Reply } from '../../core/reply.ts';
 import { tapFilter } from '../../core/tap.ts';
-import { CallWatch, deadlineError } from './call-watch.ts';
+import { CallWaits, CallWatch, deadlineError } from './call-watch.ts';
 
 /**
  * Ends calls that take too long: `INMESH_TIMEOUT`, `INMESH_DEADLINE`, `INMESH_HEAD_TIMEOUT` and `INMESH_BODY_IDLE`.
@@ -12,17 +12,17 @@ import { CallWatch, deadlineError } from './call-watch.ts';
  * sent at all.
  */
 export function deadlineFilter(clock: Clock): Filter<Call, Reply> {
+  const waits = new CallWaits(clock);
   return tapFilter<Call, Reply, CallWatch>({
     role: 'deadline',
     before: (call) => {
-      const now = clock.now();
-      if (tooLate(call.deadline, now)) {
+      if (tooLate(call.deadline, clock.now())) {
         const error = deadlineError(call);
         call.cancel(error);
         throw error;
       }
-      const watch = new CallWatch(clock, call);
-      watch.start(now);
+      const watch = new CallWatch(waits, call);
+      watch.start();
       return watch;
     },
     succeeded: (_call, watch, reply) => watch.headed(reply),

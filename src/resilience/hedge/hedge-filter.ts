@@ -7,10 +7,13 @@
  * connection too, unless its answer comes within moments of the winner's.
  */
 import type { Call } from '../../core/call.ts';
-import type { Clock, Timer } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { Delayed, DelayQueue } from '../../core/delay-queue.ts';
 import { MeshError } from '../../core/errors.ts';
 import { events } from '../../core/events.ts';
 import type { Filter, Next } from '../../core/filter.ts';
+import type { Member } from '../../core/member.ts';
+import type { CancelListener } from '../../core/operation.ts';
 import type { Reply } from '../../core/reply.ts';
 import { discardReply } from '../../http/discard-reply.ts';
 import type { RetryBudget } from '../retry/retry-budget.ts';
@@ -35,13 +38,14 @@ export interface HedgeFilterOptions {
 /** Hedges calls that may be sent twice. Belongs directly above the cluster, below the retry. */
 export function hedgeFilter(options: HedgeFilterOptions): Filter<Call, Reply> {
   const { clock, delay, own } = options;
+  const waits = new DelayQueue(clock);
   return {
     role: 'hedge',
     apply: (call, next) => {
       if (!mayBeSentTwice(call)) return next(call);
       const now = clock.now();
       own.deposit(now);
-      return new Race(call, next, options).run(now, delay.at(now));
+      return new Race(call, next, options, waits, now).run(delay.at(now));
     },
   };
 }
@@ -58,42 +62,47 @@ interface Poor {
   readonly reply: Reply;
 }
 
-/** One attempt of a call, and perhaps a second one beside it. */
-class Race {
+/** One attempt of a call, and perhaps a second one beside it, on a branch of the call. */
+class Race extends Delayed {
   private readonly call: Call;
   private readonly next: Next<Call, Reply>;
   private readonly options: HedgeFilterOptions;
-  private readonly first: Call;
+  private readonly waits: DelayQueue;
+  private readonly startedAt: number;
+  private readonly attemptsBefore: number;
+  private delayMs = 0;
+  /** How long it waits for room this time. */
+  private waitMs = 0;
   private second: Call | undefined = undefined;
-  private startedAt = 0;
-  private timer: Timer | undefined = undefined;
   private running = 0;
   private poor: Poor | undefined = undefined;
   private over = false;
   private resolve!: (reply: Reply) => void;
   private reject!: (error: unknown) => void;
-  private readonly onCancel = (reason: unknown) => {
-    this.first.cancel(reason);
-    this.second?.cancel(reason);
-  };
+  private onCancel: CancelListener | undefined = undefined;
 
-  constructor(call: Call, next: Next<Call, Reply>, options: HedgeFilterOptions) {
+  constructor(call: Call, next: Next<Call, Reply>, options: HedgeFilterOptions, waits: DelayQueue, now: number) {
+    super();
     this.call = call;
     this.next = next;
     this.options = options;
-    this.first = call.branch();
+    this.waits = waits;
+    this.startedAt = now;
+    this.attemptsBefore = call.attempts;
   }
 
   /** @param delayMs when the second one is sent; undefined when it is not known. */
-  run(now: number, delayMs: number | undefined): Promise<Reply> {
-    this.startedAt = now;
+  run(delayMs: number | undefined): Promise<Reply> {
     const settled = new Promise<Reply>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.call.onCancel(this.onCancel);
-    this.send(this.first);
-    if (delayMs !== undefined) this.hedgeAfter(delayMs, delayMs);
+    this.send(this.call);
+    if (delayMs !== undefined) {
+      this.delayMs = delayMs;
+      this.waitMs = delayMs;
+      this.waits.add(this, this.startedAt + delayMs);
+    }
     return settled;
   }
 
@@ -105,31 +114,34 @@ class Race {
     );
   }
 
-  private hedgeAfter(waitMs: number, delayMs: number): void {
-    this.timer = this.options.clock.setTimer(() => this.hedge(waitMs, delayMs), waitMs);
-  }
-
-  private hedge(waitedMs: number, delayMs: number): void {
-    this.timer = undefined;
-    const { clock, own, shared, hasOther, onHedge } = this.options;
-    const { first, call } = this;
-    const { lastMember } = first;
+  override onDue(): void {
+    const { call, waits } = this;
+    const { clock, own, shared, hasOther } = this.options;
+    const { lastMember } = call;
     // One that waits for a place is not helped by another that waits.
-    if (lastMember === undefined || first.attempts === call.attempts || !hasOther(first)) return;
+    if (lastMember === undefined || call.attempts === this.attemptsBefore || !hasOther(call)) return;
     // What has been read of it since may be too much to be kept.
-    if (!mayBeSentTwice(call)) return;
+    if (call.cancelled || !mayBeSentTwice(call)) return;
     const now = clock.now();
     if (!own.hasRoom(now) || !shared.tryWithdraw(now)) {
       // Most that take long are over soon; the few that are not deserve a later place. Waits grow: a long poll is no reason
       // to look every millisecond.
-      this.hedgeAfter(2 * waitedMs, delayMs);
+      this.waitMs *= 2;
+      waits.add(this, now + this.waitMs);
       return;
     }
     own.tryWithdraw(now);
+    this.hedge(lastMember);
+  }
+
+  private hedge(lastMember: Member): void {
+    const { call, delayMs } = this;
+    const { onHedge } = this.options;
     const second = call.branch();
-    second.attempts = first.attempts;
     second.addTried(lastMember);
     this.second = second;
+    this.onCancel = (reason) => second.cancel(reason);
+    call.onCancel(this.onCancel);
     onHedge?.();
     if (events.hedge.hasSubscribers) events.hedge.publish({ service: call.name, call, delayMs });
     this.send(second);
@@ -138,7 +150,7 @@ class Race {
   private headed(branch: Call, reply: Reply): void {
     this.running--;
     // A fast failure is no fast answer.
-    if (branch === this.first && !this.over && reply.outcome.kind !== 'failure') this.record();
+    if (branch === this.call && !this.over && reply.outcome.kind !== 'failure') this.record();
     if (this.over) discardReply(reply, this.options.clock);
     // The other one may be better.
     else if (reply.outcome.kind === 'failure' && this.running > 0) this.poor = { branch, reply };
@@ -147,42 +159,49 @@ class Race {
 
   private failed(branch: Call, error: unknown): void {
     this.running--;
-    if (this.over) return;
-    if (this.running > 0) return;
+    if (this.over || this.running > 0) return;
     if (this.poor !== undefined) this.end(this.poor.branch, this.poor.reply);
     else this.fail(branch, error);
   }
 
   private end(branch: Call, reply: Reply): void {
-    this.stop(branch);
-    const { poor, call } = this;
-    if (poor !== undefined && poor.reply !== reply) discardReply(poor.reply, this.options.clock);
-    if (branch === this.second) {
-      if (this.running > 0) this.record();
-      if (reply.outcome.kind !== 'failure') this.options.onWin?.();
+    const { second, poor, onCancel, call } = this;
+    if (second !== undefined) {
+      if (poor !== undefined && poor.reply !== reply) discardReply(poor.reply, this.options.clock);
+      if (branch === second) {
+        if (this.running > 0) this.record();
+        if (reply.outcome.kind !== 'failure') this.options.onWin?.();
+      }
     }
+    const first = call.lastAttempt;
+    this.stop(branch);
     // One that is over has a reply that is read to its end, which keeps the connection.
-    if (this.running > 0) (branch === this.first ? this.second : this.first)?.cancel(lost);
+    if (this.running > 0) (branch === call ? second : first)?.cancel(lost);
     // While its body comes, the call may still be cancelled.
-    reply.onEnd(() => call.offCancel(this.onCancel));
+    if (onCancel !== undefined) reply.onEnd(() => call.offCancel(onCancel));
     this.resolve(reply);
   }
 
   private fail(branch: Call, error: unknown): void {
     this.stop(branch);
-    this.call.offCancel(this.onCancel);
+    if (this.onCancel !== undefined) this.call.offCancel(this.onCancel);
     this.reject(error);
   }
 
   /** The call is what `branch` was. */
   private stop(branch: Call): void {
     this.over = true;
-    if (this.timer !== undefined) this.options.clock.clearTimer(this.timer);
-    const { call, first, second } = this;
-    call.lastMember = branch.lastMember;
+    this.waits.remove(this);
+    const { call, second } = this;
+    if (second === undefined) return;
     // What a server may have seen of either counts.
-    call.lastSent = [first, second].some((one) => one?.lastSent === 'maybe') ? 'maybe' : branch.lastSent;
-    call.attempts = Math.max(first.attempts, second?.attempts ?? 0);
+    const sent = [call.lastAttempt?.sent, call.lastSent, second.lastSent, second.lastAttempt?.sent];
+    if (branch === second) {
+      call.lastMember = second.lastMember;
+      call.lastAttempt = second.lastAttempt;
+    }
+    call.lastSent = sent.includes('maybe') ? 'maybe' : branch.lastSent;
+    call.attempts = Math.max(call.attempts, second.attempts);
   }
 
   /** What was given up took this long at least: left out, it would make the delay shorter and shorter. */

@@ -199,6 +199,6 @@ describe('OutlierDetector with latency', () => {
       }),
       { numRuns: 150 },
     );
-    expect(ejections).toBeGreaterThan(50);
+    expect(ejections).toBeGreaterThan(10);
   });
 });
