@@ -6,7 +6,6 @@ import type { Dispatcher } from 'undici';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
 import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
-import { once } from '../core/once.ts';
 import { systemRandom } from '../core/random.ts';
 import type { Registration } from '../discovery/registry.ts';
 import { createEngine, type EngineHandle, type EngineParts, type MeshOptions } from '../mesh/create-engine.ts';
@@ -24,7 +23,7 @@ import { type InboundMiddleware, type InboundOptions, inboundMiddleware } from '
 import { InboundShedding } from './inbound-shedding.ts';
 import { type InstallOptions, install } from './install.ts';
 import { type MeshRequest, makeRequest } from './request.ts';
-import { responseCacheFilter } from './response-cache.ts';
+import { ResponseCache } from './response-cache.ts';
 import { ServedRequests } from './served-requests.ts';
 
 /** What `fetch` of every supported Node takes as `dispatcher`. */
@@ -101,7 +100,8 @@ export async function createMesh<S extends string = string>(options: MeshOptions
 /** As {@link createMesh}, with other connections; for `inmesh/testing`. */
 export async function assembleMesh<S extends string>(options: MeshOptions, parts?: EngineParts): Promise<Mesh<S>> {
   requireOptions(options);
-  const responseCache = once(() => responseCacheFilter(options.cacheStore));
+  const responseCache: EngineParts['responseCache'] = (cacheParts) =>
+    new ResponseCache({ store: options.cacheStore, ...cacheParts });
   const handle = await createEngine(options, { responseCache, ...parts });
   const { engine, metrics, clock } = handle;
   let closing: Promise<void> | undefined;

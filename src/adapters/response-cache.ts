@@ -4,6 +4,8 @@
  */
 import type { Dispatcher } from 'undici';
 import type { Call, HeaderList } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
+import { MeshError } from '../core/errors.ts';
 import type { Filter, Next } from '../core/filter.ts';
 import { success } from '../core/outcome.ts';
 import type { ParsedHeaders } from '../core/parsed-headers.ts';
@@ -12,7 +14,9 @@ import { interceptors } from '../core/undici.ts';
 import { findHeader, type HeaderInput, toHeaderList } from '../http/header-list.ts';
 import { IncomingReply } from '../http/incoming-reply.ts';
 import type { CacheStore } from '../mesh/create-engine.ts';
+import { deadlineFilter } from '../resilience/deadline/deadline-filter.ts';
 import { Forwarding } from './forwarding.ts';
+import { patientStore } from './patient-store.ts';
 
 type Handler = Dispatcher.DispatchHandler;
 type Controller = Dispatcher.DispatchController;
@@ -24,49 +28,105 @@ const origin = Symbol('inmesh.origin');
 interface Origin {
   readonly call: Call;
   readonly next: Next<Call, Reply>;
+  /** The caller has a reply. */
+  answered: boolean;
   /** What it answered last. */
   reply: Reply | undefined;
 }
 
 type Options = Dispatcher.DispatchOptions & { [origin]: Origin };
 
-/**
- * Answers GET and HEAD from `store` as a shared cache may (RFC 9111), and keeps what may be kept; other methods make it
- * forget. Belongs above everything that sends.
- *
- * @param store default: the memory of this process, with the bounds of undici's `MemoryCacheStore`.
- */
-export function responseCacheFilter(store?: CacheStore): Filter<Call, Reply> {
-  const cache = interceptors.cache({ methods: ['GET', 'HEAD'], ...(store === undefined ? undefined : { store }) });
-  const dispatch = cache(send as never) as unknown as (options: Options, handler: Handler) => unknown;
-  return {
-    role: 'cache',
-    apply: (call, next) => {
-      if (call.upgrade !== undefined || call.method === 'CONNECT') return next(call);
-      return new Promise((resolve, reject) => {
-        const source: Origin = { call, next, reply: undefined };
-        const { method, authority, path, headers } = call;
-        const request = { origin: `http://${authority.toLowerCase()}`, path, method, headers: [...headers] };
-        dispatch({ ...request, [origin]: source } as Options, new Receiver(source, resolve, reject));
-      });
-    },
-  };
+/** What a {@link ResponseCache} needs. */
+export interface ResponseCacheParts {
+  /** Default: the memory of this process, with the bounds of undici's `MemoryCacheStore`. */
+  readonly store: CacheStore | undefined;
+  readonly clock: Clock;
+  /** Counts what is under way, also what no caller waits for. */
+  readonly active: Filter;
 }
 
-/** Sends what the cache does not have. */
-function send(options: Options, handler: Handler): boolean {
-  const { [origin]: source, headers } = options;
-  const { call, next } = source;
-  // Asked whether a kept reply still holds: perhaps when the caller has that reply already.
-  const asked = conditional(toHeaderList(headers as HeaderInput), call);
-  if (asked !== undefined) call.onCancel((reason) => asked.cancel(reason));
-  const run = async (sent: Call) => {
-    const reply = await next(sent);
-    source.reply = reply;
-    return reply;
-  };
-  new Forwarding(asked ?? call, handler).run({ run });
-  return true;
+/**
+ * Answers GET and HEAD from a store as a shared cache may (RFC 9111), and keeps what may be kept; other methods make it
+ * forget.
+ */
+export class ResponseCache {
+  private readonly dispatch: (options: Options, handler: Handler) => unknown;
+  private readonly active: Filter;
+  private readonly deadline: Filter;
+  /** What is asked anew while callers have the old reply, by URL: one at a time. */
+  private readonly background = new Set<string>();
+
+  constructor({ store, clock, active }: ResponseCacheParts) {
+    const options = store === undefined ? {} : { store: patientStore(store, clock) };
+    const cache = interceptors.cache({ methods: ['GET', 'HEAD'], ...options });
+    const send = (request: Options, handler: Handler) => this.send(request, handler);
+    this.dispatch = cache(send as never) as never;
+    this.active = active;
+    this.deadline = deadlineFilter(clock) as Filter;
+  }
+
+  /**
+   * The filter of one destination. Belongs above everything that sends.
+   *
+   * @param scope what is kept for one is not given to another; empty for a service of which there is one version.
+   */
+  filter(scope: string): Filter {
+    const user = scope === '' ? '' : `${encodeURIComponent(scope)}@`;
+    return {
+      role: 'cache',
+      apply: (call, next) => {
+        if (call.upgrade !== undefined || call.method === 'CONNECT') return next(call);
+        return new Promise((resolve, reject) => {
+          const source: Origin = { call, next, answered: false, reply: undefined };
+          const { method, authority, path, headers } = call;
+          const url = `http://${user}${authority.toLowerCase()}`;
+          const request = { origin: url, path, method, headers: [...headers], [origin]: source };
+          this.dispatch(request as Options, new Receiver(source, resolve, reject));
+        });
+      },
+    };
+  }
+
+  /** Sends what the cache does not have. */
+  private send(options: Options, handler: Handler): boolean {
+    const { [origin]: source, headers } = options;
+    const { call, answered } = source;
+    const asked = conditional(toHeaderList(headers as HeaderInput), call);
+    if (asked === undefined) new Forwarding(call, handler).run({ run: (sent) => noted(source, source.next(sent)) });
+    else if (!answered) {
+      call.onCancel((reason) => asked.cancel(reason));
+      new Forwarding(asked, handler).run({ run: (sent) => noted(source, source.next(sent)) });
+    } else this.sendInBackground(asked, `${options.origin}${call.path}`, source.next, handler);
+    return true;
+  }
+
+  /** Nobody waits for it, so nobody else ends it. */
+  private sendInBackground(asked: Call, url: string, next: Next<Call, Reply>, handler: Handler): void {
+    if (this.background.has(url)) {
+      handler.onResponseError?.(null as never, new MeshError('INMESH_ABORTED', `${url} is being asked already`));
+      return;
+    }
+    this.background.add(url);
+    const ended = () => this.background.delete(url);
+    const guarded = (sent: Call) => this.active.apply(sent, (inner) => this.deadline.apply(inner, next));
+    const run = async (sent: Call) => {
+      try {
+        const reply = await guarded(sent);
+        reply.onEnd(ended);
+        return reply;
+      } catch (error) {
+        ended();
+        throw error;
+      }
+    };
+    new Forwarding(asked, handler).run({ run });
+  }
+}
+
+async function noted(source: Origin, replying: Promise<Reply>): Promise<Reply> {
+  const reply = await replying;
+  source.reply = reply;
+  return reply;
 }
 
 /** The call with the conditions that the cache added; undefined when it has added none. */
@@ -100,6 +160,7 @@ class Receiver implements Handler {
 
   onResponseStart(controller: Controller, status: number, headers: unknown, statusText = ''): void {
     const { reply } = this.source;
+    this.source.answered = true;
     // A kept reply that stands in for a failure is a success.
     const outcome = reply?.status === status ? reply.outcome : success;
     this.reply = new IncomingReply(status, statusText, headers as ParsedHeaders, undefined, outcome, {

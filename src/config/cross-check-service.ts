@@ -30,6 +30,11 @@ export function checkService(service: CheckedService, path: DocumentPath, findin
   checkTls(policy, policyPath, findings);
   checkOutlier(policy, policyPath, findings);
   checkAdaptiveLimit(policy, policyPath, findings);
+  if (policy.cache && policy.loadBalancer?.sessionAffinity !== undefined) {
+    const message =
+      'keeps no reply that sets the cookie of sessionAffinity: those of clients that come for the first time';
+    findings.warning([...policyPath, 'cache'], message);
+  }
   checkLocality(policy, policyPath, findings);
   checkSpares(policy, policyPath, findings);
   if (policy.retryBudget?.minRetryConcurrency !== undefined) {

@@ -7,6 +7,7 @@ import { type Outcome, outcomeOfError } from '../core/outcome.ts';
 import type { ParsedHeaders } from '../core/parsed-headers.ts';
 import type { Reply } from '../core/reply.ts';
 import { type BodyControl, type BodyObserver, IncomingBody } from './incoming-body.ts';
+import { SharedBody } from './shared-body.ts';
 
 type EndListener = (final: Outcome) => void;
 
@@ -24,6 +25,7 @@ export class IncomingReply implements Reply, BodyObserver {
   private listeners: EndListener | EndListener[] | undefined = undefined;
   private raw: readonly Buffer[] | undefined;
 
+  /** @param isShared whether others read the same chunks. */
   constructor(
     status: number,
     statusText: string,
@@ -31,13 +33,14 @@ export class IncomingReply implements Reply, BodyObserver {
     raw: readonly Buffer[] | undefined,
     outcome: Outcome,
     control: BodyControl,
+    isShared = false,
   ) {
     this.status = status;
     this.statusText = statusText;
     this.headers = headers;
     this.raw = raw;
     this.outcome = outcome;
-    this.body = new IncomingBody(control, this);
+    this.body = isShared ? new SharedBody(control, this) : new IncomingBody(control, this);
   }
 
   get rawHeaders(): readonly Buffer[] {

@@ -10,6 +10,7 @@ import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call
 import { type Clock, systemClock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Filter } from '../core/filter.ts';
+import { once } from '../core/once.ts';
 import { type Random, systemRandom } from '../core/random.ts';
 import { DnsRegistry } from '../discovery/dns/dns-registry.ts';
 import { LastKnown } from '../discovery/last-known.ts';
@@ -29,7 +30,7 @@ import { breakerPart } from './breaker-part.ts';
 import { Configuration } from './configuration.ts';
 import { MeshEngine } from './engine.ts';
 import { inboundContext } from './inbound-context.ts';
-import type { Connect, MeshParts } from './mesh-parts.ts';
+import type { Connect, FilterSource, MeshParts } from './mesh-parts.ts';
 
 /** A store of undici's cache interceptor. */
 export type CacheStore = NonNullable<interceptors.CacheInterceptorOpts['store']>;
@@ -82,7 +83,7 @@ export interface MeshOptions {
 export interface EngineParts {
   readonly connect?: Connect | undefined;
   /** Made for the first call that asks for it. */
-  readonly responseCache?: (() => Filter) | undefined;
+  readonly responseCache?: ((parts: { readonly clock: Clock; readonly active: Filter }) => FilterSource) | undefined;
 }
 
 /** The engine with what its owner closes. */
@@ -134,7 +135,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     telemetry: (series) => ({ metrics: series, otelMetrics, traces, clock }),
     propagate: (attempt, headers) => propagation.apply(attempt, headers),
     breaker: breakerPart(clock),
-    responseCache: own.responseCache,
+    responseCache: cacheOf(own, { clock, active: calls.filter }),
     place: { locality: options.locality ?? '', callers: () => callersLike(options.service, configuration) },
   };
   const configuration = new Configuration({
@@ -163,6 +164,10 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     throw error;
   }
   return { engine: new MeshEngine(configuration, clock, calls), metrics, clock, registry, closeParts };
+}
+
+function cacheOf({ responseCache }: EngineParts, parts: { readonly clock: Clock; readonly active: Filter }) {
+  return responseCache && once(() => responseCache(parts));
 }
 
 /** The localities of the endpoints of our own service, where the mesh knows them. */

@@ -20,6 +20,12 @@ import type { Propagate } from './headers-filter.ts';
 /** Makes the connections to an endpoint. */
 export type Connect = (endpoint: Endpoint, config: ServiceConfig, secure: SecureTransport | undefined) => Transport;
 
+/** Makes filters that share something. */
+export interface FilterSource {
+  /** @param scope what they share is apart for each; empty for a service as a whole. */
+  filter(scope: string): Filter;
+}
+
 /** A breaker with its filter. */
 export interface BreakerPart {
   readonly state: { readonly state: BreakerState };
@@ -45,7 +51,7 @@ export interface MeshParts {
   /** Where this process is. */
   readonly place: OwnPlace;
   /** Undefined where nobody gave one. */
-  readonly responseCache: (() => Filter) | undefined;
+  readonly responseCache: (() => FilterSource) | undefined;
   readonly breaker: (
     service: string,
     route: string | undefined,

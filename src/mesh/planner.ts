@@ -102,7 +102,7 @@ export class Planner {
     if (cluster === undefined) {
       throw new MeshError('INMESH_NO_ENDPOINT', `${host} has no subset ${String(subset)}`, { service: host });
     }
-    const { clock, random, telemetry } = this.parts;
+    const { clock, random, telemetry, responseCache: cache } = this.parts;
     const own = rule && this.guards.breaker(host, rule);
     // The route's is the narrower one, and may be open while the service's is closed.
     const breakers = [service.guards.breaker, own].filter((breaker) => breaker !== undefined);
@@ -117,9 +117,10 @@ export class Planner {
         telemetry: callTelemetryFilter({ ...telemetry(service.metrics), secure: service.config.tls !== undefined }),
         fallback: fallbackFilter(replyOf),
         deadline: deadlineFilter(clock),
-        cache: this.parts.responseCache,
+        cache: cache && once(() => cache().filter(scopeOf(service, subset, rule))),
         coalesce: once(() =>
           coalesceFilter({
+            clock,
             onJoin: () => {
               service.metrics.coalescedCalls++;
             },
@@ -188,4 +189,9 @@ export class Planner {
     }
     return options;
   }
+}
+
+/** Replies of one version are no replies of another, nor are those of one destination those of a second. */
+function scopeOf({ host }: Service, subset: string | undefined, rule: RouteConfig | undefined): string {
+  return subset === undefined && rule === undefined ? '' : `${host}/${subset ?? ''}`;
 }

@@ -1,5 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import { cacheStores } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { CacheStore } from '../../src/mesh/create-engine.ts';
 import { Bench } from './bench.ts';
 
 const bench = new Bench();
@@ -115,6 +117,71 @@ describe('a call with a cache', () => {
       const { body } = await mesh.request(url, cached);
       expect((await body.arrayBuffer()).byteLength).toBe(large.length);
     }
+  });
+
+  it('asks anew in the background one at a time, and not for ever', async () => {
+    const open = new Set<ServerResponse>();
+    let requests = 0;
+    const { address } = await bench.server((_request, response) => {
+      open.add(response);
+      response.on('close', () => open.delete(response));
+      const control = 'max-age=0, stale-while-revalidate=600';
+      if (++requests === 1) response.writeHead(200, { 'cache-control': control, etag: '"1"' }).end('kept');
+    });
+    const mesh = await bench.mesh([address], { headTimeout: '300ms' });
+    const texts = [];
+    for (let call = 0; call < 5; call++) texts.push(await (await mesh.request(url, cached)).body.text());
+    expect(texts).toEqual(new Array(5).fill('kept'));
+    await expect.poll(() => requests).toBe(2);
+    await expect.poll(() => open.size).toBe(0);
+    expect(mesh.status().services[0]?.endpoints[0]?.inFlight).toBe(0);
+    await (await mesh.request(url, cached)).body.text();
+    await expect.poll(() => requests).toBe(3);
+  });
+
+  it('is not given what another version of the service has answered', async () => {
+    const versions = await Promise.all(
+      ['v1', 'v2'].map((version) =>
+        bench.server((_request, response) => {
+          response.writeHead(200, { 'cache-control': 'max-age=60' }).end(version);
+        }),
+      ),
+    );
+    const labels = ['v1', 'v2'].map((version) => ({ name: version, labels: { version } }));
+    const endpoints = versions.map(({ address }, index) => ({ address, labels: labels[index]!.labels }));
+    const mesh = await bench.meshOf({ services: [{ host: 'reviews', endpoints, subsets: labels }] });
+    for (const subset of ['v1', 'v2', 'v1', 'v2']) {
+      const { body } = await mesh.request(url, { mesh: { cache: true, subset } });
+      expect(await body.text()).toBe(subset);
+    }
+  });
+
+  it.each<[string, Partial<CacheStore>]>([
+    ['rejects', { get: () => Promise.reject(new Error('store')) }],
+    [
+      'throws',
+      {
+        get: () => {
+          throw new Error('store');
+        },
+      },
+    ],
+    ['never answers', { get: () => new Promise(() => {}) }],
+    [
+      'cannot write',
+      {
+        createWriteStream: () => {
+          throw new Error('store');
+        },
+      },
+    ],
+  ])('is sent when the store %s', async (_, broken) => {
+    const cacheStore = { get: () => undefined, createWriteStream: () => undefined, delete() {}, ...broken };
+    const { address } = await bench.server((_request, response) => {
+      response.writeHead(200, { 'cache-control': 'max-age=60' }).end('sent');
+    });
+    const mesh = await bench.mesh([address], {}, { cacheStore });
+    expect(await (await mesh.request(url, cached)).body.text()).toBe('sent');
   });
 
   it('refuses a store that is none', async () => {

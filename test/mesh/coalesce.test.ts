@@ -2,6 +2,7 @@ import { Registry as PrometheusRegistry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MeshRequestOptions } from '../../src/adapters/request.ts';
 import type { EndpointProfile } from '../../src/testing/endpoint-profile.ts';
+import { latency } from '../../src/testing/latency.ts';
 import { codeOf } from './code-of.ts';
 import { reviews, type TrafficPolicy, type VirtualMesh, virtualMesh } from './virtual-mesh.ts';
 
@@ -46,11 +47,28 @@ describe('equal calls at once', () => {
     ]);
   });
 
-  it('share while the body comes, too', async () => {
+  it('have the head as soon as it is there, and then the body', async () => {
+    const { mesh, clock } = await open({ headers: sized(16), body: { chunks: 4, everyMs: 10 } });
+    const heads = [mesh.request('http://reviews/'), mesh.request('http://reviews/')];
+    await clock.advance(15);
+    const replies = await Promise.all(heads);
+    const texts = replies.map(({ body }) => body.text());
+    await clock.advance(40);
+    expect((await Promise.all(texts)).map(({ length }) => length)).toEqual([16, 16]);
+  });
+
+  it('do not wait for a body that others have begun to read', async () => {
     const { clock } = await open({ headers: sized(16), body: { chunks: 4, everyMs: 10 } });
     const first = [call(), call()];
     await clock.advance(25);
-    expect(await outcomes([...first, call()])).toEqual([['200 16', '200 16', '200 16'], 1]);
+    expect(await outcomes([...first, call()])).toEqual([['200 16', '200 16', '200 16'], 2]);
+  });
+
+  it('share the silence of a body, and its limit', async () => {
+    const profile = { headers: sized(16), faults: [{ kind: 'stall-in-body' }] } as const;
+    await open(profile, { headTimeout: false, bodyIdleTimeout: '1s' });
+    const calls = [call(), call()];
+    expect(await outcomes(calls, 2_000)).toEqual([['INMESH_BODY_IDLE', 'INMESH_BODY_IDLE'], 1]);
   });
 
   it('are asked again once the answer is there', async () => {
@@ -141,10 +159,29 @@ describe('a caller who gives up', () => {
     expect(Object.values(endpoints()).map(({ inFlight }) => inFlight)).toEqual([0, 0]);
   });
 
-  it('has a time limit of its own', async () => {
-    await open({ headers: sized(16), latency: 50 });
-    const calls = [call({ mesh: { timeoutMs: 20 } }), call(), call({ mesh: { timeoutMs: 30 } })];
-    expect(await outcomes(calls)).toEqual([['INMESH_TIMEOUT', '200 16', 'INMESH_TIMEOUT'], 1]);
+  it('has a time limit of its own: the others are sent anew, together', async () => {
+    const slow = latency.overTime((now) => (now < 15 ? 1_000 : 5));
+    const { clock } = await open({ headers: sized(16), latency: slow }, { timeout: '20ms' });
+    const first = call();
+    await clock.advance(10);
+    expect(await outcomes([first, call(), call()])).toEqual([['INMESH_TIMEOUT', '200 16', '200 16'], 2]);
+  });
+
+  it('does not make later callers wait for a request that stalls', async () => {
+    const { clock } = await open({ headers: sized(16), faults: [{ kind: 'stall', untilMs: 5 }] }, { timeout: '3s' });
+    const calls: Promise<string>[] = [];
+    for (let second = 0; second < 60; second++) {
+      calls.push(call());
+      await clock.advance(1_000);
+    }
+    const [answers] = await outcomes(calls, 5_000);
+    expect(answers.filter((answer) => answer !== '200 16')).toEqual(['INMESH_TIMEOUT']);
+  });
+
+  it('is not told to share what others ask for in another way', async () => {
+    await open({ headers: sized(16), faults: [{ kind: 'status', status: 503, untilMs: 15 }] });
+    const calls = [call({ mesh: { retries: false } }), call({ mesh: { retries: 3 } })];
+    expect((await outcomes(calls, 1_000))[0]).toEqual(['503 16', '200 16']);
   });
 
   it('is followed by a caller who is answered anew', async () => {

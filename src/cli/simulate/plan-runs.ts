@@ -63,8 +63,11 @@ export interface SimulateArguments {
   readonly html?: string | undefined;
 }
 
+/** What is called without a body. */
+const methods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'POST', 'PATCH'] as const;
+
 /** The longest run and the greatest load: what a machine simulates in minutes. */
-const maxDurationMs = 3_600_000;
+const [minDurationMs, maxDurationMs] = [1, 3_600_000];
 const maxCallsPerSecond = 100_000;
 const maxConcurrency = 10_000;
 const maxEndpoints = 1_000;
@@ -155,10 +158,10 @@ function planOf(name: string, given: MeshDocument, service: string, options: Sim
       document,
       service,
       setting,
-      url: options.url ?? `http://${service}${port === undefined ? '' : `:${port}`}/`,
+      url: urlOf(options.url, document) ?? `http://${service}${port === undefined ? '' : `:${port}`}/`,
       locality: options.locality ?? endpoints[0]?.locality ?? '',
-      method: (options.method ?? 'GET').toUpperCase(),
-      callsPerSecond: count('--rps', options.rps, maxCallsPerSecond) ?? capacity / 2,
+      method: methodOf(options.method),
+      callsPerSecond: count('--rps', options.rps, maxCallsPerSecond) ?? Math.min(maxCallsPerSecond, capacity / 2),
       durationMs,
       slowMs: time('--slow', options.slow) ?? Number.POSITIVE_INFINITY,
       seed: count('--seed', options.seed, Number.MAX_SAFE_INTEGER) ?? 1,
@@ -176,6 +179,21 @@ function count(name: string, text: string | undefined, most: number): number | u
 function time(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = parseDuration(text);
-  if (value !== undefined && value > 0 && value <= maxDurationMs) return value;
-  throw new Error(`${name} is ${text}; allowed are durations such as 500ms or 60s, up to 1h`);
+  if (value !== undefined && value >= minDurationMs && value <= maxDurationMs) return value;
+  throw new Error(`${name} is ${text}; allowed are durations from 1ms to 1h, such as 500ms or 60s`);
+}
+
+/** A URL that the document knows. */
+function urlOf(text: string | undefined, { services = [], routes = [] }: MeshDocument): string | undefined {
+  if (text === undefined) return undefined;
+  const hosts = [...services.map(({ host }) => host), ...routes.flatMap((route) => route.hosts)];
+  const { protocol, hostname } = URL.canParse(text) ? new URL(text) : { protocol: '', hostname: '' };
+  if (protocol === 'http:' && hosts.some((host) => host.toLowerCase() === hostname)) return text;
+  throw new Error(`--url is ${text}; allowed are http URLs of ${[...new Set(hosts)].join(', ')}`);
+}
+
+function methodOf(text = 'GET'): string {
+  const method = text.toUpperCase();
+  if ((methods as readonly string[]).includes(method)) return method;
+  throw new Error(`--method is ${text}; allowed are ${methods.join(', ')}`);
 }

@@ -33,7 +33,8 @@ export function simulatedDocument(document: MeshDocument, endpointCount: number)
 function madeUp({ subsets = [] }: Service, service: number, count: number): Endpoint[] {
   return Array.from({ length: Math.max(count, subsets.length) }, (_, index) => {
     const labels = subsets[index % Math.max(1, subsets.length)]?.labels;
-    const address = `10.${service >> 8}.${service & 255}.${index + 1}:80`;
+    const number = index + 1;
+    const address = `${10 + (service >> 8)}.${service & 255}.${number >> 8}.${number & 255}:80`;
     return labels === undefined ? { address } : { address, labels };
   });
 }

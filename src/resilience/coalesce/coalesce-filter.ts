@@ -2,201 +2,99 @@
  * Why ask a service the same thing a hundred times at once? A cache that has just expired, or a page that everybody opens,
  * makes many calls that are equal to the last header. They can share one: the first is sent, the others wait for its answer
  * (Hystrix's request collapsing for equal requests; "singleflight" in Go; collapsed forwarding in HTTP caches).
- *
- * What is shared is what a cache might share, and what fits into memory. Whoever gives up leaves; the call goes on while
- * anybody waits for it.
  */
 import type { Call } from '../../core/call.ts';
+import type { ResolvedCallOptions } from '../../core/call-options.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { Filter, Next } from '../../core/filter.ts';
 import type { Reply } from '../../core/reply.ts';
-import { IncomingReply } from '../../http/incoming-reply.ts';
-
-/** Replies with a larger body are not shared, in bytes. */
-const maxSharedBytes = 1024 * 1024;
+import { CallWaits } from '../deadline/call-watch.ts';
+import { Flight } from './flight.ts';
 
 /** Headers that differ from call to call and mean nothing for the answer. */
 const incidental = new Set(['traceparent', 'tracestate', 'x-request-id']);
 
 /** What the filter reports. */
 export interface CoalesceFilterOptions {
+  readonly clock: Clock;
   /** A call joined another one. */
   readonly onJoin?: () => void;
 }
 
 /**
- * Lets equal calls that are under way at once share one. Equal are GET or HEAD without a body, with the same host, path and
- * headers (those of tracing apart), that are as critical: none is refused with one that matters less. Belongs below the deadline, so that each caller keeps its own, and above everything
- * that counts what is sent.
+ * Lets equal calls that are under way at once share one. Equal are GET or HEAD without a body, with the same host, path,
+ * headers (those of tracing apart), options and criticality. Belongs below the deadline, so that each caller keeps its own,
+ * and above everything that counts what is sent.
  *
- * Calls that wait get the answer, or the error, of the one that was sent, with its options. An answer that may not be
- * shared (a body above 1 MiB or of unknown length, `set-cookie`, `cache-control: private` or `no-store`) goes to the
- * first that waits; the others are sent.
+ * An answer that may not be shared (a body above 1 MiB or of unknown length, `set-cookie`, `cache-control: private` or
+ * `no-store`) goes to the first that waits; the others are sent.
  */
-export function coalesceFilter({ onJoin }: CoalesceFilterOptions = {}): Filter<Call, Reply> {
+export function coalesceFilter({ clock, onJoin }: CoalesceFilterOptions): Filter<Call, Reply> {
   const flights = new Map<string, Flight>();
+  const waits = new CallWaits(clock);
+  const send = (call: Call, next: Next<Call, Reply>): Promise<Reply> => {
+    const key = keyOf(call);
+    const known = flights.get(key);
+    if (known !== undefined) {
+      onJoin?.();
+      return known.join(call);
+    }
+    const flight = new Flight(call, {
+      next,
+      waits,
+      onClose: (closed) => {
+        if (flights.get(key) === closed) flights.delete(key);
+      },
+      again: (other) => send(other, next),
+    });
+    flights.set(key, flight);
+    const reply = flight.join(call);
+    flight.start();
+    return reply;
+  };
   return {
     role: 'coalesce',
     apply: (call, next) => {
-      if ((call.method !== 'GET' && call.method !== 'HEAD') || call.body !== null || call.upgrade !== undefined) {
-        return next(call);
-      }
-      const key = keyOf(call);
-      const flight = flights.get(key);
-      if (flight === undefined) {
-        const started = new Flight(call.branch(), next, () => {
-          if (flights.get(key) === started) flights.delete(key);
-        });
-        flights.set(key, started);
-        const joined = started.join(call);
-        started.start();
-        return joined;
-      }
-      flight.extend(call.deadline);
-      onJoin?.();
-      return flight.join(call);
+      const mayJoin = (call.method === 'GET' || call.method === 'HEAD') && call.body === null && !call.upgrade;
+      return mayJoin ? send(call, next) : next(call);
     },
   };
 }
 
 /** Equal for equal calls. */
-function keyOf({ method, authority, path, headers, criticality }: Call): string {
-  const parts: string[] = [];
+function keyOf({ method, authority, path, headers, options, criticality }: Call): string {
+  const parts = [`${method} ${authority} ${path} ${criticality} ${keyOfOptions(options)}`];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
+    // A header's value cannot have a line break.
     if (!incidental.has(name)) parts.push(`${name}: ${headers[index + 1]}`);
   }
-  // A header's value cannot have a line break.
-  return `${method} ${authority} ${path} ${criticality}\n${parts.sort().join('\n')}`;
+  return parts.join('\n');
 }
 
-/** A call that waits for the answer of the one that was sent. */
-interface Waiter {
-  readonly call: Call;
-  readonly resolve: (reply: Reply | Promise<Reply>) => void;
-  readonly reject: (error: unknown) => void;
-  readonly onCancel: (reason: unknown) => void;
+const optionKeys = new WeakMap<ResolvedCallOptions, string>();
+
+/** Equal for options that treat a call alike. A backoff of one's own is told from others as an object. */
+function keyOfOptions(options: ResolvedCallOptions): string {
+  let key = optionKeys.get(options);
+  if (key === undefined) {
+    const { timeoutMs, headTimeoutMs, bodyIdleMs, perTryTimeoutMs, retry, idempotent, hedge, hashKey } = options;
+    const times = [timeoutMs, headTimeoutMs, bodyIdleMs, perTryTimeoutMs].map(String);
+    const backoff = retry.backoff === undefined ? 0 : numberOf(retry.backoff);
+    key = JSON.stringify([times, retry.max, [...retry.on], backoff, idempotent, hedge, hashKey]);
+    optionKeys.set(options, key);
+  }
+  return key;
 }
 
-/** A call that was sent, and those that wait for it. */
-class Flight {
-  private readonly sent: Call;
-  private readonly next: Next<Call, Reply>;
-  /** Nobody may join any more. */
-  private readonly close: () => void;
-  private readonly waiters = new Set<Waiter>();
+const numbers = new WeakMap<object, number>();
+let lastNumber = 0;
 
-  constructor(sent: Call, next: Next<Call, Reply>, close: () => void) {
-    this.sent = sent;
-    this.next = next;
-    this.close = close;
+function numberOf(backoff: object): number {
+  let number = numbers.get(backoff);
+  if (number === undefined) {
+    number = ++lastNumber;
+    numbers.set(backoff, number);
   }
-
-  /** Whoever waits longest decides how long it may take. */
-  extend(deadline: number): void {
-    if (deadline > this.sent.deadline) this.sent.deadline = deadline;
-  }
-
-  join(call: Call): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { call, resolve, reject, onCancel: (reason) => this.leave(waiter, reason) };
-      this.waiters.add(waiter);
-      call.onCancel(waiter.onCancel);
-    });
-  }
-
-  start(): void {
-    // Whoever started it may have been cancelled before.
-    if (this.waiters.size === 0) return;
-    this.next(this.sent).then(
-      (reply) => this.headed(reply),
-      (error: unknown) => this.fail(error),
-    );
-  }
-
-  private leave(waiter: Waiter, reason: unknown): void {
-    this.waiters.delete(waiter);
-    waiter.reject(reason);
-    if (this.waiters.size > 0) return;
-    this.close();
-    this.sent.cancel(reason);
-  }
-
-  private headed(reply: Reply): void {
-    const { waiters } = this;
-    if (waiters.size > 1 && maybeShared(reply)) {
-      reply.body.bytes().then(
-        (bytes) => this.share(reply, bytes),
-        (error: unknown) => this.fail(error),
-      );
-      return;
-    }
-    this.close();
-    const [first, ...others] = [...waiters];
-    waiters.clear();
-    if (first === undefined) {
-      reply.body.destroy();
-      return;
-    }
-    this.handOver(first, reply);
-    for (const { call, resolve, onCancel } of others) {
-      call.offCancel(onCancel);
-      resolve(this.next(call));
-    }
-  }
-
-  /** As if it had been sent for that caller alone. */
-  private handOver({ call, resolve, onCancel }: Waiter, reply: Reply): void {
-    call.offCancel(onCancel);
-    if (!reply.body.complete) {
-      const cancelSent = (reason: unknown) => this.sent.cancel(reason);
-      call.onCancel(cancelSent);
-      reply.onEnd(() => call.offCancel(cancelSent));
-    }
-    resolve(this.attribute(call, reply));
-  }
-
-  private share(reply: Reply, bytes: Uint8Array): void {
-    this.close();
-    for (const { call, resolve, onCancel } of this.waiters) {
-      call.offCancel(onCancel);
-      resolve(copyOf(reply, bytes));
-    }
-    const [first] = this.waiters;
-    if (first !== undefined) this.attribute(first.call, reply);
-    this.waiters.clear();
-  }
-
-  private fail(error: unknown): void {
-    this.close();
-    for (const { call, reject, onCancel } of this.waiters) {
-      call.offCancel(onCancel);
-      reject(error);
-    }
-    this.waiters.clear();
-  }
-
-  /** The attempts are those of the first call that waits. */
-  private attribute(call: Call, reply: Reply): Reply {
-    const { sent } = this;
-    call.attempts = sent.attempts;
-    call.lastMember = sent.lastMember;
-    call.lastSent = sent.lastSent;
-    return reply;
-  }
-}
-
-function maybeShared({ body, headers }: Reply): boolean {
-  const { 'content-length': length, 'cache-control': control = '', 'set-cookie': cookies } = headers;
-  if (cookies !== undefined || /\b(?:private|no-store)\b/i.test(String(control))) return false;
-  return body.complete ? body.bytesReceived <= maxSharedBytes : Number(length) <= maxSharedBytes;
-}
-
-const noControl = { pause() {}, resume() {}, abort() {} };
-
-function copyOf({ status, statusText, headers, outcome }: Reply, bytes: Uint8Array): Reply {
-  const copy = new IncomingReply(status, statusText, { ...headers }, undefined, outcome, noControl);
-  // A reader may transfer or change what it gets.
-  if (bytes.length > 0) copy.body.push(Buffer.from(bytes));
-  copy.body.finish();
-  return copy;
+  return number;
 }

@@ -49,7 +49,12 @@ export class RateLimiter {
     if (known !== undefined) byKey.delete(key);
     else if (byKey.size >= maxKeys) byKey.delete(byKey.keys().next().value as string);
     const bucket = known ?? new TokenBucket(this.options, now);
-    byKey.set(key, bucket);
+    byKey.set(known === undefined ? copyOf(key) : key, bucket);
     return bucket;
   }
+}
+
+/** A part of a string keeps the whole of it in memory. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
 }

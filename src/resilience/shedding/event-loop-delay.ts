@@ -18,18 +18,20 @@ export class EventLoopDelay {
   ms = 0;
   private readonly clock: Clock;
   private timer: Timer | undefined = undefined;
+  private closed = false;
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
-  /** Begins to look; does nothing when it has begun. */
+  /** Begins to look; does nothing when it has begun, or was closed. */
   start(): void {
-    if (this.timer === undefined) this.sampleAt(this.clock.now() + sampleMs);
+    if (this.timer === undefined && !this.closed) this.sampleAt(this.clock.now() + sampleMs);
   }
 
   /** Stops looking. */
   close(): void {
+    this.closed = true;
     if (this.timer !== undefined) this.clock.clearTimer(this.timer);
     this.timer = undefined;
     this.ms = 0;

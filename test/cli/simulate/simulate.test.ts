@@ -78,11 +78,20 @@ describe('inmesh simulate', () => {
     [{ scenario: 'flood' }, 'unknown scenario flood; allowed are'],
     [{ scenario: 'steady', rps: '0' }, '--rps is 0; allowed are 1–100000'],
     [{ scenario: 'steady', duration: '60' }, '--duration is 60; allowed are durations'],
+    [{ scenario: 'steady', latency: '0.001ms' }, '--latency is 0.001ms; allowed are durations from 1ms'],
+    [{ scenario: 'steady', url: 'nowhere' }, '--url is nowhere; allowed are http URLs of Reviews, ratings'],
+    [{ scenario: 'steady', url: 'http://other/' }, '--url is http://other/; allowed are http URLs'],
+    [{ scenario: 'steady', method: 'G T' }, '--method is G T; allowed are GET'],
     [{ scenario: 'steady', seed: 'x' }, '--seed is x; allowed are'],
   ] as const)('says what is allowed instead of %j', async (given, message) => {
     const { status, stderr } = await inmesh([one], given);
     expect(status).toBe(1);
     expect(stderr).toContain(message);
+  });
+
+  it('makes up as many endpoints as are allowed', async () => {
+    const given = { scenario: 'steady', service: 'ratings', endpoints: '1000', rps: '5', duration: '4s' };
+    expect(await inmesh([one], given)).toMatchObject({ status: 0, stderr: '' });
   });
 
   it('refuses a document that a mesh would refuse, with the position', async () => {
