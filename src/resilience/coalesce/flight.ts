@@ -151,7 +151,7 @@ export class Flight {
     this.waiters.clear();
     for (const { call, resolve, reject, onCancel } of waiters) {
       call.offCancel(onCancel);
-      if (timedOut && !call.cancelled) resolve(this.context.again(call));
+      if (timedOut && !call.cancelled && call !== this.sent.root) resolve(this.context.again(call));
       else reject(error);
     }
   }
