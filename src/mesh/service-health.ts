@@ -67,9 +67,10 @@ export class ServiceHealth {
       sent: sentFilter({
         refused: (member) => {
           this.context.onRefused(member as LiveMember);
-          if (this.members.has(member as LiveMember)) failFast?.refused(member);
+          // An attempt may outlast a change of the configuration; what was replaced is closed.
+          if (this.members.has(member as LiveMember)) this.failFast?.refused(member);
         },
-        reached: failFast && ((member) => failFast.reached(member)),
+        reached: failFast && ((member) => this.failFast?.reached(member)),
       }),
     };
   }

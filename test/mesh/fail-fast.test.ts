@@ -54,6 +54,22 @@ describe('an endpoint that refuses a connection', () => {
     expect(tries).toBeLessThan(12);
   });
 
+  it('is not avoided when it refuses after that was switched off', async () => {
+    const slowly = { ...refusing, connectMs: 50 };
+    const opened = await virtualMesh(
+      { services: [reviews([a, b])] },
+      { defaultProfile: well, endpoints: { [a]: slowly, [b]: slowly } },
+    );
+    virtual = opened;
+    const settled = opened.mesh.request('http://reviews/').then(({ statusCode }) => statusCode, codeOf);
+    await opened.clock.advance(10);
+    await opened.registry.setDocument({ services: [reviews([a, b], { outlierDetection: { failFast: false } })] });
+    await opened.clock.advance(45);
+    expect([unhealthy(a), unhealthy(b)]).toEqual([[], []]);
+    await opened.clock.advance(1_000);
+    expect(await settled).toBe('INMESH_CONNECT');
+  });
+
   it('gets calls again as soon as it is let in and takes connections', async () => {
     const { clock, network } = await open([a, b], [b]);
     await call();
