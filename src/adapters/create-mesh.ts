@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
 import type { Clock } from '../core/clock.ts';
 import { MeshError } from '../core/errors.ts';
+import { once } from '../core/once.ts';
 import { systemRandom } from '../core/random.ts';
 import type { Registration } from '../discovery/registry.ts';
 import { createEngine, type EngineHandle, type EngineParts, type MeshOptions } from '../mesh/create-engine.ts';
@@ -22,6 +23,7 @@ import { type MeshFetch, makeFetch } from './fetch.ts';
 import { type InboundMiddleware, type InboundOptions, inboundMiddleware } from './inbound.ts';
 import { InboundShedding } from './inbound-shedding.ts';
 import { type InstallOptions, install } from './install.ts';
+import { OwnLoad } from './own-load.ts';
 import { type MeshRequest, makeRequest } from './request.ts';
 import { ResponseCache } from './response-cache.ts';
 import { ServedRequests } from './served-requests.ts';
@@ -110,6 +112,7 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
   const served = new ServedRequests();
   const random = options.random ?? systemRandom;
   const shedding = new InboundShedding({ clock, random, served, counter: metrics.shed });
+  const ownLoad = once(() => new OwnLoad(clock, served));
   const commands = new Commands(clock, random, metrics);
   let draining: Promise<void> | undefined;
   const closeOnce = (timeoutMs: number) => {
@@ -124,7 +127,16 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
     ...makeView<S>(handle, undefined),
     service: options.service,
     command: (name, run, commandOptions) => commands.run(name, run, commandOptions ?? {}),
-    inbound: (inboundOptions) => inboundMiddleware(clock, served, shedOf(shedding, inboundOptions)),
+    inbound: (inboundOptions = {}) => {
+      checkInbound(inboundOptions);
+      const { shed, reportLoad } = inboundOptions;
+      return inboundMiddleware(
+        clock,
+        served,
+        shed === undefined ? undefined : shedding.open(shed),
+        reportLoad ? ownLoad() : undefined,
+      );
+    },
     register: (registerOptions) =>
       registrations.register(
         options.locality === undefined ? registerOptions : { locality: options.locality, ...registerOptions },
@@ -156,11 +168,16 @@ export async function assembleMesh<S extends string>(options: MeshOptions, parts
   return mesh;
 }
 
-function shedOf(shedding: InboundShedding, options: InboundOptions = {}) {
+function checkInbound(options: InboundOptions): void {
   requireOptions(options);
-  const unknown = Object.keys(options).find((name) => name !== 'shed');
-  if (unknown !== undefined) throw new MeshError('INMESH_OPTION', `unknown option ${unknown}; known is shed`);
-  return options.shed === undefined ? undefined : shedding.open(options.shed);
+  const unknown = Object.keys(options).find((name) => name !== 'shed' && name !== 'reportLoad');
+  if (unknown !== undefined) {
+    throw new MeshError('INMESH_OPTION', `unknown option ${unknown}; known are shed, reportLoad`);
+  }
+  const { reportLoad } = options;
+  if (reportLoad !== undefined && typeof reportLoad !== 'boolean') {
+    throw new MeshError('INMESH_OPTION', `option reportLoad is ${String(reportLoad)}; allowed are true and false`);
+  }
 }
 
 function makeView<S extends string>(handle: EngineHandle, view: Overrides | undefined): MeshView<S> {

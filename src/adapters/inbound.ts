@@ -12,6 +12,7 @@ import { InboundContext, inboundContext } from '../mesh/inbound-context.ts';
 import type { ShedOptions } from '../resilience/shedding/load-shedder.ts';
 import { inboundTraceHeaders } from '../telemetry/inbound-trace-headers.ts';
 import type { Shed } from './inbound-shedding.ts';
+import type { OwnLoad } from './own-load.ts';
 import type { ServedRequests } from './served-requests.ts';
 
 /** Longer deadlines of strangers are cut to this, in ms. */
@@ -25,6 +26,11 @@ export interface InboundOptions {
    * none is.
    */
   shed?: Partial<ShedOptions>;
+  /**
+   * Whether replies tell the load of this process, in the header `endpoint-load-metrics` (ORCA): for the load balancers
+   * `weightedRoundRobin` and `prequal` of its callers. Callers outside of the mesh see it too. Default false.
+   */
+  reportLoad?: boolean;
 }
 
 /** A request or reply of Fastify, which has Node's below. */
@@ -46,14 +52,21 @@ export type InboundMiddleware = (
  * Makes the middleware.
  *
  * @param shed answers requests that are not to be served; `undefined` when all are.
+ * @param load what replies tell; `undefined` when they tell nothing.
  */
-export function inboundMiddleware(clock: Clock, served: ServedRequests, shed: Shed | undefined): InboundMiddleware {
+export function inboundMiddleware(
+  clock: Clock,
+  served: ServedRequests,
+  shed: Shed | undefined,
+  load: OwnLoad | undefined,
+): InboundMiddleware {
   return (request, response, next) => {
     const { headers } = 'raw' in request ? request.raw : request;
     const answer = 'raw' in response ? response.raw : response;
     const criticality = parseCriticality(headers[criticalityHeader]);
     if (shed?.(criticality, response, answer)) return;
     served.add(answer);
+    load?.report(answer);
     const deadline = deadlineOf(headers[remainingTimeHeader], clock.now());
     const isRetry = Number(headers[attemptCountHeader] ?? 1) > 1;
     // Whether the peer is one of the mesh is not known yet, so baggage is not taken from it.

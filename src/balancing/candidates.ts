@@ -8,6 +8,7 @@
  */
 import type { Member } from '../core/member.ts';
 import type { Random } from '../core/random.ts';
+import type { MemberParts } from './picker.ts';
 import { WeightedLine } from './weighted-line.ts';
 
 /** A draw that hits a tried member is repeated; after this many {@link Candidates.pick} looks instead of drawing. */
@@ -33,9 +34,11 @@ export class Candidates {
   }
 
   /** Takes the members anew. */
-  rebuild(members: readonly Member[]): void {
+  rebuild(members: readonly Member[], parts?: MemberParts): void {
     this.members = usable(members, this.panicThresholdPercent);
-    this.weights = this.members.map(weightOf);
+    this.weights = this.members.map(
+      parts === undefined ? weightOf : (member) => weightOf(member) * (parts.get(member) ?? 1),
+    );
     this.line = new WeightedLine(this.weights);
   }
 
@@ -79,16 +82,30 @@ export class Candidates {
 function usable(members: readonly Member[], panicThresholdPercent: number): readonly Member[] {
   // The usual case, and much faster than to sort them out.
   if (members.every(isUsable)) return members.slice();
-  const serving = members.filter(({ endpoint }) => endpoint.state === 'serving');
-  const weighted = serving.filter(({ endpoint }) => endpoint.weight > 0);
-  const wanted = weighted.length > 0 ? weighted : serving.length > 0 ? serving : [...members];
+  const wanted = wantedOf(members);
   const healthy = wanted.filter((member) => member.healthy);
-  const panic = healthy.length === 0 || healthy.length * 100 < panicThresholdPercent * wanted.length;
-  return panic ? wanted : healthy;
+  return isPanic(healthy.length, wanted.length, panicThresholdPercent) ? wanted.slice() : healthy;
 }
 
-function isUsable({ endpoint, healthy }: Member): boolean {
-  return healthy && endpoint.weight > 0 && endpoint.state === 'serving';
+/** Who gets calls if all are healthy. */
+export function wantedOf(members: readonly Member[]): readonly Member[] {
+  if (members.every(isServing)) return members;
+  const serving = members.filter(({ endpoint }) => endpoint.state === 'serving');
+  const weighted = serving.filter(({ endpoint }) => endpoint.weight > 0);
+  return weighted.length > 0 ? weighted : serving.length > 0 ? serving : members;
+}
+
+/** Whether so few of those that are wanted are healthy that all have to get calls. */
+export function isPanic(healthy: number, wanted: number, panicThresholdPercent: number): boolean {
+  return healthy === 0 || healthy * 100 < panicThresholdPercent * wanted;
+}
+
+function isServing({ endpoint }: Member): boolean {
+  return endpoint.weight > 0 && endpoint.state === 'serving';
+}
+
+function isUsable(member: Member): boolean {
+  return member.healthy && isServing(member);
 }
 
 /** Members of weight 0 are among the candidates only when there is nobody else; then they share equally. */

@@ -52,6 +52,12 @@ export class PeakEwma implements LoadMetric {
   }
 
   cost(member: Member, now: number): number {
+    const expectedMs = this.expectedMs(member, now);
+    return this.observedAt === Number.NEGATIVE_INFINITY ? expectedMs : expectedMs * (member.inFlight + 1);
+  }
+
+  /** How long an attempt takes until it succeeds, whatever else is in flight, in ms. */
+  expectedMs(member: Member, now: number): number {
     // An unmeasured member is tried at once, but by one attempt at a time while others are cheap.
     if (this.observedAt === Number.NEGATIVE_INFINITY) {
       return member.inFlight === 0 ? 0 : Math.max(initialLatencyMs, waiting(member, now)) * (member.inFlight + 1);
@@ -59,7 +65,7 @@ export class PeakEwma implements LoadMetric {
     const kept = this.keptAt(now);
     const latencyMs = Math.max(this.latencyMs * kept, waiting(member, now), leastLatencyMs);
     const failureShare = Math.min(this.failureShare * kept, maxFailureShare);
-    return (latencyMs + (failureMs * failureShare) / (1 - failureShare)) * (member.inFlight + 1);
+    return latencyMs + (failureMs * failureShare) / (1 - failureShare);
   }
 
   /** How much of the past counts at `now`: 1 down to 0. */

@@ -1,6 +1,9 @@
 import type { Call } from '../core/call.ts';
 import type { Member } from '../core/member.ts';
 
+/** Members that count with a part of their weight, because others like us count them with the rest. */
+export type MemberParts = ReadonlyMap<Member, number>;
+
 /**
  * Which member gets the next attempt? A picker decides; there is one per cluster, and one per subset view of it.
  * What all of them have in common (panic, draining, members that were tried) is in {@link import('./candidates.ts')}.
@@ -11,8 +14,10 @@ export interface Picker {
   /**
    * Takes the members anew: after any change of the set, or of a member's `healthy`, weight or state. Costs O(n).
    * The array is read, not kept.
+   *
+   * @param parts how much of its weight a member counts with, above 0 and at most 1; those that are missing with all of it.
    */
-  rebuild(members: readonly Member[]): void;
+  rebuild(members: readonly Member[], parts?: MemberParts): void;
   /**
    * The member for the next attempt; `undefined` only when there are no members. Its cost does not grow with their
    * number (round robin by weights that differ: with its logarithm).
@@ -32,4 +37,9 @@ export interface Picker {
    * attempts have it; they are told of every member of the service, whether they know it or not.
    */
   readonly loadChanged?: ((member: Member, by: 1 | -1) => void) | undefined;
+  /**
+   * `member` has reported its own load at the instant `now`; its {@link Member.load} knows already. As with `loadChanged`,
+   * any member of the service.
+   */
+  readonly loadReported?: ((member: Member, now: number) => void) | undefined;
 }

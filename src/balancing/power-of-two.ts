@@ -7,7 +7,7 @@ import type { Call } from '../core/call.ts';
 import type { Member } from '../core/member.ts';
 import type { Random } from '../core/random.ts';
 import { Candidates } from './candidates.ts';
-import type { Picker } from './picker.ts';
+import type { MemberParts, Picker } from './picker.ts';
 
 /** How often a second member is drawn, on a repeat, in the hope that it differs from the first. */
 const maxSecondDraws = 4;
@@ -22,8 +22,8 @@ export class PowerOfTwoPicker implements Picker {
     this.candidates = new Candidates(panicThresholdPercent, random);
   }
 
-  rebuild(members: readonly Member[]): void {
-    this.candidates.rebuild(members);
+  rebuild(members: readonly Member[], parts?: MemberParts): void {
+    this.candidates.rebuild(members, parts);
   }
 
   pick(_call: Call | undefined, tried: ReadonlySet<Member>, now: number): Member | undefined {

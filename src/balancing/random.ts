@@ -2,7 +2,7 @@ import type { Call } from '../core/call.ts';
 import type { Member } from '../core/member.ts';
 import type { Random } from '../core/random.ts';
 import { Candidates } from './candidates.ts';
-import type { Picker } from './picker.ts';
+import type { MemberParts, Picker } from './picker.ts';
 
 /** Each pick is drawn by weight, whatever was picked before. */
 export class RandomPicker implements Picker {
@@ -12,8 +12,8 @@ export class RandomPicker implements Picker {
     this.candidates = new Candidates(panicThresholdPercent, random);
   }
 
-  rebuild(members: readonly Member[]): void {
-    this.candidates.rebuild(members);
+  rebuild(members: readonly Member[], parts?: MemberParts): void {
+    this.candidates.rebuild(members, parts);
   }
 
   pick(_call: Call | undefined, tried: ReadonlySet<Member>): Member | undefined {

@@ -3,7 +3,7 @@ import type { Member } from '../core/member.ts';
 import type { Random } from '../core/random.ts';
 import { Candidates } from './candidates.ts';
 import { EdfSchedule } from './edf-schedule.ts';
-import type { Picker } from './picker.ts';
+import type { MemberParts, Picker } from './picker.ts';
 
 /**
  * The members take turns, by weight. With equal weights this is a rotation from a random start, O(1) a pick; with
@@ -21,8 +21,8 @@ export class RoundRobinPicker implements Picker {
     this.candidates = new Candidates(panicThresholdPercent, random);
   }
 
-  rebuild(members: readonly Member[]): void {
-    this.candidates.rebuild(members);
+  rebuild(members: readonly Member[], parts?: MemberParts): void {
+    this.candidates.rebuild(members, parts);
     const { line, weights } = this.candidates;
     this.schedule = line.even ? undefined : new EdfSchedule(weights, this.random);
     this.turn = Math.floor(this.random.next() * weights.length);

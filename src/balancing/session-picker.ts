@@ -15,6 +15,7 @@ import type { SessionOptions } from './session-options.ts';
 /** Picks by cookie, else as another picker does. */
 export class SessionPicker implements Picker {
   readonly loadChanged: Picker['loadChanged'];
+  readonly loadReported: Picker['loadReported'];
   readonly pointOf: Picker['pointOf'];
   private readonly cookieName: string;
   private readonly inner: Picker;
@@ -26,6 +27,7 @@ export class SessionPicker implements Picker {
     this.cookieName = cookieName;
     this.inner = inner;
     this.loadChanged = (member, by) => inner.loadChanged?.(member, by);
+    this.loadReported = (member, now) => inner.loadReported?.(member, now);
     this.pointOf = (call) => inner.pointOf?.(call);
   }
 

@@ -58,10 +58,15 @@ function checkEndpoints(service: CheckedService, path: DocumentPath, findings: F
   });
 }
 
-function checkSpares({ connectionPool }: Policy, path: DocumentPath, findings: Findings): void {
-  if (!connectionPool?.tcp?.minIdleConnections || connectionPool.http?.h2UpgradePolicy !== 'UPGRADE') return;
-  const message = 'is for HTTP/1.1; with h2UpgradePolicy UPGRADE one connection carries many requests';
-  findings.problem([...path, 'connectionPool', 'tcp', 'minIdleConnections'], message);
+function checkSpares({ connectionPool, loadBalancer }: Policy, path: DocumentPath, findings: Findings): void {
+  if (!connectionPool?.tcp?.minIdleConnections) return;
+  const place = [...path, 'connectionPool', 'tcp', 'minIdleConnections'];
+  if (connectionPool.http?.h2UpgradePolicy === 'UPGRADE') {
+    findings.problem(place, 'is for HTTP/1.1; with h2UpgradePolicy UPGRADE one connection carries many requests');
+  }
+  if (loadBalancer?.subsetSize !== undefined) {
+    findings.problem(place, 'connects to all endpoints, of which loadBalancer.subsetSize is to use a few only');
+  }
 }
 
 function checkTls({ tls }: Policy, path: DocumentPath, findings: Findings): void {

@@ -20,6 +20,7 @@ import {
   textThat,
 } from './schema-fields.ts';
 import { healthCheck, outlierDetection, warmup } from './schema-health.ts';
+import { balancerFields, prequalSchema, weightedRoundRobinSchema } from './schema-load-balancer.ts';
 import { localityLbSetting } from './schema-locality.ts';
 import { admissionControl, localRateLimit } from './schema-overload.ts';
 
@@ -94,9 +95,20 @@ const loadBalancer = fields(
     consistentHash: consistentHashSchema
       .optional()
       .describe('Calls of one key go to one endpoint. In place of simple.'),
+    weightedRoundRobin: weightedRoundRobinSchema
+      .optional()
+      .describe('Endpoints take turns by the load that they report (ORCA, endpoint-load-metrics). In place of simple.'),
+    prequal: prequalSchema
+      .optional()
+      .describe('The best of a few endpoints that were probed lately. In place of simple.'),
     panicThreshold: percent()
       .optional()
       .describe('Below this share of healthy endpoints, in percent, all get calls again. Default 50.'),
+    subsetSize: integer(1, maxCount)
+      .optional()
+      .describe(
+        "How many endpoints this process uses, of each locality where these are looked at; the others are not connected to, but for health checks. With createMesh's instance all endpoints get the same (at least 12 are used), without it a random subset is used. Default: all.",
+      ),
     sessionAffinity: sessionAffinitySchema
       .optional()
       .describe('Keeps a client at one endpoint by a cookie, with any load balancer. Off when missing.'),
@@ -109,8 +121,11 @@ const loadBalancer = fields(
   },
   ['warmupDurationSecs'],
 )
-  .refine(({ simple, consistentHash }) => simple === undefined || consistentHash === undefined, {
-    error: 'one of simple and consistentHash',
+  .refine((given) => balancerFields.filter((field) => given[field] !== undefined).length < 2, {
+    error: `one of ${balancerFields.join(', ')}`,
+  })
+  .refine(({ consistentHash, subsetSize }) => consistentHash === undefined || subsetSize === undefined, {
+    error: 'one of consistentHash and subsetSize',
   })
   // A step of the warm-up would move keys, and move them again with the next.
   .refine(({ warmup, consistentHash }) => warmup === undefined || consistentHash === undefined, {

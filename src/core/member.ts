@@ -3,6 +3,7 @@
  * and transport; subset clusters are views over the same members, so that load and ejection are known once.
  */
 import type { Endpoint } from './endpoint.ts';
+import type { LoadReport } from './load-report.ts';
 
 /** An endpoint with our live state. Pickers read it; the filters of the attempt stack write it. */
 export interface Member {
@@ -29,4 +30,6 @@ export interface LoadMetric {
   observe(latencyMs: number, now: number, failed: boolean): void;
   /** The cost of giving `member` one more attempt at the instant `now`. Lower is better, never negative or NaN. */
   cost(member: Member, now: number): number;
+  /** `member` reported its own load at the instant `now`. Only metrics that read reports have it. */
+  readonly report?: ((member: Member, report: LoadReport, now: number) => void) | undefined;
 }

@@ -10,6 +10,7 @@ import type { LiveMember } from './live-member.ts';
 /** The layers of an attempt. */
 export interface AttemptFilters {
   readonly telemetry: Filter<Attempt, Reply>;
+  readonly loadReport: Filter<Attempt, Reply> | false;
   readonly load: Filter<Attempt, Reply>;
   readonly outlier: Filter<Attempt, Reply> | undefined;
   readonly attemptTimeout: Filter<Attempt, Reply>;
@@ -24,6 +25,8 @@ export function attemptStack(filters: AttemptFilters): Stack<Attempt, Reply> {
     [
       // Sees what the retry filter sees.
       filters.telemetry,
+      // Above the load: what a server says of itself goes with the latency that has just been counted.
+      filters.loadReport,
       // Above everything that can fail, so that what is counted up is counted down.
       filters.load,
       // Above the timeout, so that it sees timeouts.

@@ -12,6 +12,7 @@ import type { Call } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Labels } from '../core/endpoint.ts';
 import { MeshError } from '../core/errors.ts';
+import type { Member } from '../core/member.ts';
 import type { Random } from '../core/random.ts';
 import type { Reply } from '../core/reply.ts';
 import type { Stack } from '../core/stack.ts';
@@ -130,6 +131,11 @@ export class Cluster {
     this.settings.picker.loadChanged?.(member, -1);
   }
 
+  /** A member of the service has reported its load. */
+  memberReported(member: Member, now: number): void {
+    this.settings.picker.loadReported?.(member, now);
+  }
+
   /** There may be room for one that waits here. */
   notify(): void {
     this.limiter.notify();
@@ -153,7 +159,7 @@ export class Cluster {
   }
 
   /** Whom the picker chooses from. Room elsewhere is none: who drains, or is ejected, gets nothing because others are busy. */
-  private get candidates(): readonly LiveMember[] {
+  get candidates(): readonly LiveMember[] {
     return this.settings.picker.candidates.members as readonly LiveMember[];
   }
 

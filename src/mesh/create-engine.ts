@@ -4,6 +4,7 @@
  */
 
 import type { interceptors } from 'undici';
+import { type Instance, isInstance } from '../balancing/subset/aperture.ts';
 import type { MeshDocument } from '../config/schema.ts';
 import { localityForm } from '../config/schema-locality.ts';
 import { type CallOptions, callDefaults, resolveCallOptions } from '../core/call-options.ts';
@@ -49,6 +50,12 @@ export interface MeshOptions {
    * `localityLbSetting`. Default: unknown.
    */
   locality?: string;
+  /**
+   * Which of the processes of this service this is, and how many there are (a StatefulSet's ordinal and replicas), for
+   * services with a `subsetSize`: so all their endpoints get the same load. Where they go by locality, those of our own
+   * locality are counted. Default: unknown; each process then uses a random subset.
+   */
+  instance?: Instance;
   /**
    * A file that keeps what the registry told last, so that a process can start while its registry is down. It is written
    * within a second of a change, readable by its owner alone. Default: none.
@@ -136,6 +143,8 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     propagate: (attempt, headers) => propagation.apply(attempt, headers),
     breaker: breakerPart(clock),
     responseCache: cacheOf(own, { clock, active: calls.filter }),
+    instance: options.instance,
+    subsetSeed: once(() => Math.floor(random.next() * 2 ** 32)),
     place: { locality: options.locality ?? '', callers: () => callersLike(options.service, configuration) },
   };
   const configuration = new Configuration({
@@ -180,6 +189,7 @@ const known: readonly (keyof MeshOptions)[] = [
   'service',
   'registry',
   'locality',
+  'instance',
   'snapshot',
   'handleSignals',
   'tracing',
@@ -197,13 +207,27 @@ function check(options: MeshOptions): void {
   for (const name of Object.keys(options)) {
     if (!(known as readonly string[]).includes(name)) refuse(`unknown option ${name}; known are ${known.join(', ')}`);
   }
-  const { service, locality, snapshot, handleSignals, tracing, readyTimeoutMs, defaults, cacheStore, clock, random } =
-    options;
+  const {
+    service,
+    locality,
+    instance,
+    snapshot,
+    handleSignals,
+    tracing,
+    readyTimeoutMs,
+    defaults,
+    cacheStore,
+    clock,
+    random,
+  } = options;
   if (typeof service !== 'string' || service === '') {
     refuse(`option service is ${service === '' ? '""' : String(service)}; allowed is the name of this service`);
   }
   if (locality !== undefined && !(typeof locality === 'string' && localityForm.pattern.test(locality))) {
     refuse(`option locality is ${String(locality)}; allowed is ${localityForm.allowed}`);
+  }
+  if (instance !== undefined && !isInstance(instance)) {
+    refuse(`option instance is ${JSON.stringify(instance)}; allowed is { index, count }, integers, 0 ≤ index < count`);
   }
   if (snapshot !== undefined && (typeof snapshot !== 'string' || snapshot === '')) {
     refuse(`option snapshot is ${snapshot === '' ? '""' : String(snapshot)}; allowed is the path of a file`);

@@ -3,6 +3,7 @@
  * clock, random and the way to connect, and the rest is the real mesh.
  */
 import type { OwnPlace } from '../balancing/locality/locality-groups.ts';
+import type { Instance } from '../balancing/subset/aperture.ts';
 import type { CircuitBreakerConfig, ServiceConfig } from '../config/mesh-config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Endpoint } from '../core/endpoint.ts';
@@ -50,6 +51,10 @@ export interface MeshParts {
   readonly propagate: Propagate;
   /** Where this process is. */
   readonly place: OwnPlace;
+  /** Which of the processes like us this is; undefined where nobody says. */
+  readonly instance: Instance | undefined;
+  /** For random subsets: another one in each process, the same for all services. */
+  readonly subsetSeed: () => number;
   /** Undefined where nobody gave one. */
   readonly responseCache: (() => FilterSource) | undefined;
   readonly breaker: (

@@ -19,6 +19,7 @@ import { Cluster, type ClusterSettings, type ServiceLoad } from './cluster.ts';
 import { headersFilter } from './headers-filter.ts';
 import { LiveMember, type MemberObserver } from './live-member.ts';
 import { loadFilter } from './load-filter.ts';
+import { loadReportFilter } from './load-report-filter.ts';
 import type { MeshParts } from './mesh-parts.ts';
 import { pickerAt } from './picker-at.ts';
 import { poolState } from './pool-state.ts';
@@ -38,7 +39,7 @@ export class Service implements MemberObserver {
   readonly guards: ServiceGuards;
   readonly load: ServiceLoad;
   /** {@link clusters}, for those who go round. */
-  private views: readonly Cluster[] = [];
+  views: readonly Cluster[] = [];
   private firstView = 0;
   /** Settles when a registry has named the endpoints, or has taken too long to; undefined when they are known. */
   firstEndpoints: (() => Promise<void>) | undefined = undefined;
@@ -243,14 +244,15 @@ export class Service implements MemberObserver {
 
   private clusterSettings(): ClusterSettings {
     const { config, parts } = this;
-    const { clock, random } = parts;
-    const { loadBalancer } = config;
+    const { clock } = parts;
+    const { readsReports } = pickers[config.loadBalancer.name];
     const { outlier, sent } = this.health.filters();
     return {
-      picker: pickerAt(config, parts, () => pickers[loadBalancer.name].picker(loadBalancer, random)),
+      picker: pickerAt(config, parts),
       limits: config.limits,
       stack: attemptStack({
         telemetry: attemptTelemetryFilter({ ...parts.telemetry(this.metrics), secure: config.tls !== undefined }),
+        loadReport: readsReports && loadReportFilter(clock, () => this.views),
         load: loadFilter(clock),
         outlier,
         attemptTimeout: attemptTimeoutFilter(clock),

@@ -4,6 +4,7 @@
  */
 import type { EngineHandle } from './create-engine.ts';
 import type { UnhealthyReason } from './live-member.ts';
+import type { Service } from './service.ts';
 
 /** The answer of `mesh.status()`. */
 export interface MeshStatus {
@@ -42,6 +43,8 @@ export interface ServiceStatus {
     readonly healthy: boolean;
     /** Why it gets no calls while there are others: who says so, what exactly, and since when, in ms since the epoch. */
     readonly unhealthy: readonly { readonly reason: UnhealthyReason; readonly cause: string; readonly since: number }[];
+    /** Whether calls go to it now (none do before the first call); undefined where the service has no `subsetSize`. */
+    readonly inSubset: boolean | undefined;
     readonly inFlight: number;
     readonly connections: number;
   }[];
@@ -50,24 +53,7 @@ export interface ServiceStatus {
 /** Looks at everything now. */
 export function meshStatus(service: string, { engine, registry, clock }: EngineHandle): MeshStatus {
   const { configuration } = engine;
-  const services = [...configuration.services.all()].map(
-    (one): ServiceStatus => ({
-      host: one.host,
-      loadBalancer: one.config.loadBalancer.name,
-      circuitBreaker: one.guards.breaker?.state.state,
-      endpoints: [...one.all].map((member) => ({
-        address: member.key,
-        labels: { ...member.endpoint.labels },
-        locality: member.endpoint.locality,
-        weight: member.endpoint.weight,
-        state: member.endpoint.state,
-        healthy: member.healthy,
-        unhealthy: [...member.reasons].map(([reason, { cause, since }]) => ({ reason, cause, since })),
-        inFlight: member.inFlight,
-        connections: member.transport.stats.connected,
-      })),
-    }),
-  );
+  const services = [...configuration.services.all()].map(serviceStatus);
   const { version, problems, warnings, registryError, registryFailedAt } = configuration;
   return {
     service,
@@ -81,5 +67,28 @@ export function meshStatus(service: string, { engine, registry, clock }: EngineH
       snapshotAgeMs: registry.runsOnSnapshot ? clock.wallTime() - (registry.lastKnown.savedAt as number) : undefined,
     },
     services,
+  };
+}
+
+function serviceStatus(one: Service): ServiceStatus {
+  const { loadBalancer } = one.config;
+  const subset =
+    loadBalancer.subsetSize === undefined ? undefined : new Set(one.views.flatMap(({ candidates }) => candidates));
+  return {
+    host: one.host,
+    loadBalancer: loadBalancer.name,
+    circuitBreaker: one.guards.breaker?.state.state,
+    endpoints: [...one.all].map((member) => ({
+      address: member.key,
+      labels: { ...member.endpoint.labels },
+      locality: member.endpoint.locality,
+      weight: member.endpoint.weight,
+      state: member.endpoint.state,
+      healthy: member.healthy,
+      unhealthy: [...member.reasons].map(([reason, { cause, since }]) => ({ reason, cause, since })),
+      inSubset: subset?.has(member),
+      inFlight: member.inFlight,
+      connections: member.transport.stats.connected,
+    })),
   };
 }

@@ -176,7 +176,7 @@ describe('mesh.inbound({ shed })', () => {
       'unknown option shed.maxRss; known are eventLoopDelayMs, maxInFlight, retryAfterMs, darkMode',
     ],
     [{ shed: true }, 'option shed is true; allowed is an object'],
-    [{ shde: {} }, 'unknown option shde; known is shed'],
+    [{ shde: {} }, 'unknown option shde; known are shed, reportLoad'],
     [7, 'the options are 7; allowed is an object'],
   ])('refuses %j', async (options, message) => {
     const mesh = await bench.mesh(['127.0.0.1:1']);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hashDefaults } from '../../src/balancing/hash-options.ts';
+import { loadBalancerDefaults } from '../../src/balancing/load-balancer-options.ts';
 import { compile } from '../../src/config/compile.ts';
 import type { MeshConfig } from '../../src/config/mesh-config.ts';
 import type { MeshDocument } from '../../src/config/schema.ts';
@@ -72,9 +73,10 @@ describe('compile', () => {
         ['v3', { version: 'v3' }],
       ]),
       loadBalancer: {
+        ...loadBalancerDefaults,
         name: 'LEAST_REQUEST',
         panicThresholdPercent: 40,
-        hash: hashDefaults,
+        subsetSize: 30,
         warmup: { durationMs: 60_000, minimumPercent: 20, aggression: 2 },
       },
       locality: {

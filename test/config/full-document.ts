@@ -20,6 +20,7 @@ services:
       loadBalancer:
         simple: LEAST_REQUEST
         panicThreshold: 40
+        subsetSize: 30
         warmup: { duration: 1m, minimumPercent: 20, aggression: 2 }
         localityLbSetting: { failover: [{ from: eu, to: us }] }
       connectionPool:
@@ -81,6 +82,18 @@ services:
     trafficPolicy:
       loadBalancer:
         consistentHash: { httpCookie: { name: session }, maglev: { tableSize: 101 }, hashBalanceFactor: 150 }
+  - host: details
+    trafficPolicy:
+      loadBalancer:
+        weightedRoundRobin:
+          blackoutPeriod: 5s
+          weightExpirationPeriod: 1m
+          weightUpdatePeriod: 2s
+          errorUtilizationPenalty: 2
+  - host: stock
+    trafficPolicy:
+      loadBalancer:
+        prequal: { poolSize: 8, probeAge: 500ms, hotQuantile: 0.75 }
 routes:
   - hosts: [reviews, shop]
     http:

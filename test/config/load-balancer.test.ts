@@ -38,6 +38,7 @@ describe('a load balancer of a document', () => {
     const consistentHash = { path: true, maglev: { tableSize: 101 } };
     const hash = { ...hashDefaults, source: 'path', tableSize: 101 };
     expect(await compiled({ consistentHash, panicThreshold: 10 })).toEqual({
+      ...loadBalancerDefaults,
       name: 'MAGLEV',
       panicThresholdPercent: 10,
       hash,
@@ -47,7 +48,45 @@ describe('a load balancer of a document', () => {
     });
   });
 
+  it('compiles weighted round robin', async () => {
+    expect(await compiled({ weightedRoundRobin: {} })).toEqual({
+      ...loadBalancerDefaults,
+      name: 'WEIGHTED_ROUND_ROBIN',
+    });
+    const given = { blackoutPeriod: false, weightExpirationPeriod: '1m', weightUpdatePeriod: '500ms' };
+    expect(await compiled({ weightedRoundRobin: { ...given, errorUtilizationPenalty: 0.5 } })).toMatchObject({
+      weightedRoundRobin: { blackoutMs: 0, expiryMs: 60_000, updateMs: 500, errorPenalty: 0.5 },
+    });
+  });
+
+  it('compiles Prequal, with a subset', async () => {
+    expect(await compiled({ prequal: {}, subsetSize: 20 })).toEqual({
+      ...loadBalancerDefaults,
+      name: 'PREQUAL',
+      subsetSize: 20,
+    });
+    expect(await compiled({ prequal: { poolSize: 8, probeAge: '2s', hotQuantile: 0.6 } })).toMatchObject({
+      prequal: { poolSize: 8, probeAgeMs: 2_000, hotQuantile: 0.6 },
+    });
+  });
+
+  it('refuses spare connections beside a subset', async () => {
+    const trafficPolicy = { loadBalancer: { subsetSize: 20 }, connectionPool: { tcp: { minIdleConnections: 1 } } };
+    const result = await compile([{ name: 'inline', value: { services: [{ host: 'a', trafficPolicy }] } }]);
+    expect(result).toMatchObject({
+      ok: false,
+      problems: [expect.stringContaining('minIdleConnections: connects to all endpoints')],
+    });
+  });
+
   it.each<[object, string, string]>([
+    [{ simple: 'RANDOM', prequal: {} }, '', 'allowed: one of simple, consistentHash, weightedRoundRobin, prequal'],
+    [{ consistentHash: { path: true }, subsetSize: 5 }, '', 'allowed: one of consistentHash and subsetSize'],
+    [{ subsetSize: 0 }, 'subsetSize', 'allowed: an integer from 1 to 1000000'],
+    [{ prequal: { poolSize: 1 } }, 'prequal.poolSize', 'allowed: an integer from 2 to 64'],
+    [{ prequal: { hotQuantile: 84 } }, 'prequal.hotQuantile', 'allowed: a number from 0 to 1'],
+    [{ weightedRoundRobin: { enableOobLoadReport: true } }, 'weightedRoundRobin.enableOobLoadReport', 'not supported'],
+    [{ weightedRoundRobin: { blackoutPeriod: 10 } }, 'weightedRoundRobin.blackoutPeriod', 'or false for none'],
     [
       { consistentHash: {} },
       'consistentHash',
@@ -59,7 +98,11 @@ describe('a load balancer of a document', () => {
       'consistentHash',
       'allowed: one of ringHash and maglev',
     ],
-    [{ simple: 'RANDOM', consistentHash: { path: true } }, '', 'allowed: one of simple and consistentHash'],
+    [
+      { simple: 'RANDOM', consistentHash: { path: true } },
+      '',
+      'allowed: one of simple, consistentHash, weightedRoundRobin, prequal',
+    ],
     [{ consistentHash: { path: false } }, 'consistentHash.path', 'is false; allowed: true'],
     [
       { consistentHash: { httpHeaderName: 'x user' } },

@@ -79,7 +79,7 @@ function randomService(dice: Dice, shape: ServiceShape): Service {
 function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
   return given({
     loadBalancer: given({
-      ...randomBalancer(dice),
+      ...(dice.chance(0.15) ? { subsetSize: dice.integer(1, 6), ...randomPlainBalancer(dice) } : randomBalancer(dice)),
       panicThreshold: dice.maybe(0.3, () => dice.pick(0, 30, 100)),
       sessionAffinity: dice.maybe(0.1, () => ({ cookie: { name: 'stay' } })),
       localityLbSetting: dice.maybe(0.3, () =>
@@ -155,10 +155,7 @@ function randomRateLimit(dice: Dice): NonNullable<Policy['localRateLimit']> {
 
 function randomBalancer(dice: Dice): Policy['loadBalancer'] {
   if (dice.chance(0.7)) {
-    return given({
-      simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'),
-      warmup: dice.maybe(0.3, () => randomWarmup(dice)),
-    });
+    return given({ ...randomPlainBalancer(dice), warmup: dice.maybe(0.3, () => randomWarmup(dice)) });
   }
   return {
     consistentHash: given({
@@ -203,6 +200,21 @@ function randomWarmup(dice: Dice): NonNullable<NonNullable<Policy['loadBalancer'
     minimumPercent: dice.pick(0, 10, 100),
     aggression: dice.pick(0.5, 1, 3),
   };
+}
+
+function randomPlainBalancer(dice: Dice): Policy['loadBalancer'] {
+  return dice.pick<NonNullable<Policy['loadBalancer']>>(
+    { simple: dice.pick('PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM') },
+    { simple: 'PEAK_EWMA' },
+    { weightedRoundRobin: { blackoutPeriod: dice.pick<string | false>(false, '200ms'), weightUpdatePeriod: '100ms' } },
+    given({
+      prequal: given({
+        poolSize: dice.maybe(0.5, () => dice.integer(2, 8)),
+        probeAge: dice.maybe(0.5, () => '200ms'),
+        hotQuantile: dice.maybe(0.5, () => dice.pick(0, 0.5, 1)),
+      }),
+    }),
+  );
 }
 
 function randomBreaker(dice: Dice): NonNullable<Policy['circuitBreaker']> {

@@ -5,6 +5,7 @@ import { type Dice, given } from './dice.ts';
 export function randomProfile(dice: Dice): EndpointProfile {
   return given({
     latency: randomLatency(dice),
+    headers: dice.maybe(0.4, () => ({ 'endpoint-load-metrics': randomReport(dice) })),
     connectMs: dice.maybe(0.3, () => dice.integer(1, 50)),
     body: dice.maybe(0.5, () =>
       given({
@@ -25,6 +26,14 @@ function randomLatency(dice: Dice): Latency {
     latency.normal(20, 10),
     latency.logNormal(10, 300),
     latency.overTime((now) => (now < 1_000 ? 5 : latency.uniform(50, 300))),
+  );
+}
+
+function randomReport(dice: Dice): string {
+  return dice.pick(
+    `TEXT cpu_utilization=0.${dice.integer(1, 9)},rps_fractional=${dice.integer(1, 90)},named_metrics.rif=${dice.integer(0, 20)}`,
+    `JSON {"application_utilization":0.${dice.integer(1, 9)},"rps_fractional":${dice.integer(1, 90)},"eps":${dice.integer(0, 5)}}`,
+    'BIN CZqZmZmZmbk/',
   );
 }
 

@@ -23,6 +23,7 @@ export interface LocalityPickerParts {
 export class LocalityPicker implements Picker {
   candidates: { readonly members: readonly Member[] } = { members: [] };
   loadChanged: Picker['loadChanged'] = undefined;
+  loadReported: Picker['loadReported'] = undefined;
   private readonly parts: LocalityPickerParts;
   /** By group, so that a change of the members keeps what a balancer has learnt. */
   private byGroup: ReadonlyMap<string, Picker> = new Map();
@@ -50,6 +51,11 @@ export class LocalityPicker implements Picker {
     this.loadChanged = pickers.some((picker) => picker.loadChanged !== undefined)
       ? (member, by) => {
           for (const picker of pickers) picker.loadChanged?.(member, by);
+        }
+      : undefined;
+    this.loadReported = pickers.some((picker) => picker.loadReported !== undefined)
+      ? (member, now) => {
+          for (const picker of pickers) picker.loadReported?.(member, now);
         }
       : undefined;
     this.sharing = pickers.filter((_, index) => (groups[index]?.share ?? 0) > 0);
