@@ -2,6 +2,8 @@
  * What does it cost to pick a member, and does it stay the same from 10 to 10,000? Each balancer of the table of pickers,
  * in a cluster as the mesh makes it.
  *
+ * Members report their load, for the balancers that read that; the weights that they report differ.
+ *
  * - pick: ns, and in relation to `Math.random() + performance.now()`, measured in turn with it. All members weigh the same;
  *   next to that, how it is when their weights differ. The least of many short rounds counts: what else the machine does
  *   only adds.
@@ -64,12 +66,21 @@ function memberAt(index: number, name: Name, weight = 1): LiveMember {
     observer,
   );
   member.load.observe(10 + (index % 20), performance.now(), false);
+  const report = {
+    utilization: 0.1 + (index % 7) / 10,
+    requestsPerSecond: 100,
+    errorsPerSecond: 0,
+    inFlight: index % 9,
+  };
+  member.load.report?.(member, report, performance.now());
   return member;
 }
 
 function clusterOf(name: Name): { cluster: Cluster; picker: Picker } {
   const hash = { ...loadBalancerDefaults.hash, source: { header: 'x-user' } };
-  const picker = pickers[name].picker({ ...loadBalancerDefaults, name, hash }, systemRandom);
+  // Reports count at once.
+  const weightedRoundRobin = { ...loadBalancerDefaults.weightedRoundRobin, blackoutMs: 0 };
+  const picker = pickers[name].picker({ ...loadBalancerDefaults, name, hash, weightedRoundRobin }, systemRandom);
   const metrics = { pendingOverflows: 0, pendingTimeouts: 0 };
   const load = { inFlight: 0, metrics, turn: { granting: false, onFree() {} } };
   const settings = { picker, limits: limitDefaults, stack: undefined as never };

@@ -7,7 +7,7 @@
  * - sinkhole (linkerd2#11669): one of three servers answers 500 at once, the others 200 after 100 ms.
  * - fast and slow (linkerd2#5017): 1 ms and 50 ms. Published: 489.7 against 0.1 calls a second.
  * - uneven servers (Prequal, NSDI 2024, C2): 14 of 50 ms and 2 of 16 times that. Published p99: 94 ms (Prequal), 807 ms (round
- *   robin), 803 ms (least connections).
+ *   robin), 803 ms (least connections); p99.9: 272, 888, 1,007 ms.
  * - bad pod (Linkerd's circuit breaking demo): 10 calls a second to two pods, one fails. Published: 50% to 99.83%.
  *
  * Beside the balancers: peak EWMA with ejection by latency and with hedging, and others with ejection by latency.
@@ -18,7 +18,13 @@ import { writeFileSync } from 'node:fs';
 import { latency } from '../../src/testing/index.ts';
 import { medianOf, type Outcomes, type Policy, percent, quantile, type Scenario } from './scenario.ts';
 
-const balancers = ['PEAK_EWMA', 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'] as const;
+const balancers: Readonly<Record<string, NonNullable<Policy['loadBalancer']>>> = {
+  PREQUAL: { prequal: {} },
+  PEAK_EWMA: { simple: 'PEAK_EWMA' },
+  LEAST_REQUEST: { simple: 'LEAST_REQUEST' },
+  ROUND_ROBIN: { simple: 'ROUND_ROBIN' },
+  RANDOM: { simple: 'RANDOM' },
+};
 
 type Experiment = Omit<Scenario, 'policy'> & {
   /** Besides the balancer. */
@@ -77,7 +83,7 @@ const experiments: Readonly<Record<string, Experiment>> = {
 const detection: Policy['outlierDetection'] = { latency: {} };
 /** Besides the balancers by themselves. */
 const arms: Readonly<Record<string, Policy>> = {
-  ...Object.fromEntries(balancers.map((simple) => [simple, { loadBalancer: { simple } }])),
+  ...Object.fromEntries(Object.entries(balancers).map(([name, loadBalancer]) => [name, { loadBalancer }])),
   'PEAK_EWMA, latency ejection': { outlierDetection: detection },
   'PEAK_EWMA, hedging': { hedge: {} },
   'LEAST_REQUEST, latency ejection': { loadBalancer: { simple: 'LEAST_REQUEST' }, outlierDetection: detection },
