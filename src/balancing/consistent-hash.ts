@@ -8,7 +8,7 @@
  *
  * With a bound, a member that has more than its part of what is in flight is passed over likewise (Mirrokni, Thorup and
  * Zadimoghaddam, "Consistent Hashing with Bounded Loads", 2018). As the parts of all are above what is in flight, one
- * has room.
+ * has room; it may be the one that a repeat shall not have, so the search round the table has an end.
  *
  * A call without a key goes to a random member by weight.
  */
@@ -30,6 +30,9 @@ interface Owners {
   readonly members: readonly Member[];
   readonly weights: readonly number[];
 }
+
+/** After so many looks for each member at one without room, the members are looked at instead of the table. */
+const looksPerMember = 2;
 
 const nobody: Owners = { members: [], weights: [] };
 
@@ -143,7 +146,9 @@ export class ConsistentHashPicker implements Picker {
     const { owners } = table;
     const { members } = this.owners;
     let withoutRoom: Member | undefined;
-    let place = table.placeOf(stringHash(key, keySeed));
+    let looks = members.length * looksPerMember;
+    const hash = stringHash(key, keySeed);
+    let place = table.placeOf(hash);
     for (let left = owners.length; left > 0; left--) {
       const owner = owners[place] as number;
       if (usable[owner] === 1) {
@@ -151,11 +156,25 @@ export class ConsistentHashPicker implements Picker {
         if (tried.size === 0 || !tried.has(member)) {
           if (this.factor === undefined || this.hasRoom(owner)) return member;
           withoutRoom ??= member;
+          if (--looks === 0) return this.untriedWithRoom(hash, tried) ?? withoutRoom;
         }
       }
       place = place + 1 < owners.length ? place + 1 : 0;
     }
     return withoutRoom;
+  }
+
+  /** The first that {@link memberOf} may give, from a place among the members that depends on the key. */
+  private untriedWithRoom(hash: number, tried: ReadonlySet<Member>): Member | undefined {
+    const { usable } = this;
+    const { members } = this.owners;
+    const start = hash % members.length;
+    for (let step = 0; step < members.length; step++) {
+      const owner = (start + step) % members.length;
+      const member = members[owner] as Member;
+      if (usable[owner] === 1 && this.hasRoom(owner) && !tried.has(member)) return member;
+    }
+    return undefined;
   }
 
   /** Whether the member is below its part of what is in flight with this attempt. */

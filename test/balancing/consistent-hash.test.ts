@@ -106,6 +106,26 @@ describe.each(['RING_HASH', 'MAGLEV'] as const)('%s by key', (name) => {
     expect(picker.pick(call, none, 0)).toBe(first);
   });
 
+  it.each([
+    ['tried', 1],
+    ['left', 0],
+  ])('looks at each member a few times at most when the only one with room is %s', (_, triedCount) => {
+    const members = fakeMembers(100);
+    let looks = 0;
+    for (const [index, member] of members.entries()) {
+      Object.defineProperty(member, 'inFlight', { get: () => (looks++, index === 0 ? 0 : 10) });
+    }
+    const picker = pickerOf(name, members, 100);
+    const tried = new Set<Member>(members.slice(0, triedCount));
+    for (const call of calls.slice(0, 100)) {
+      looks = 0;
+      const picked = picker.pick(call, tried, 0) as FakeMember;
+      expect(picker.pick(call, tried, 0)).toBe(picked);
+      expect(picked === members[0]).toBe(triedCount === 0);
+      expect(looks).toBeLessThanOrEqual(2 * 3 * members.length);
+    }
+  });
+
   it('counts its own candidates only, and what they have when it gets them', () => {
     const members = fakeMembers(3);
     const stranger = fakeMember({ port: 9 });
