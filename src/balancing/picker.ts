@@ -12,6 +12,11 @@ export interface Picker {
   /** Whom {@link pick} chooses from, since the last {@link rebuild}: empty only without members. */
   readonly candidates: { readonly members: readonly Member[] };
   /**
+   * Whom it gives when a call has tried the {@link candidates}, these included; where they are others. They get no first
+   * attempts, so they are no room for those that wait.
+   */
+  readonly repeatCandidates?: { readonly members: readonly Member[] } | undefined;
+  /**
    * Takes the members anew: after any change of the set, or of a member's `healthy`, weight or state. Costs O(n).
    * The array is read, not kept.
    *

@@ -35,6 +35,10 @@ export class SessionPicker implements Picker {
     return this.inner.candidates;
   }
 
+  get repeatCandidates(): Picker['repeatCandidates'] {
+    return this.inner.repeatCandidates;
+  }
+
   rebuild(members: readonly Member[]): void {
     this.inner.rebuild(members);
     this.members = [...members];

@@ -116,7 +116,8 @@ export class Cluster {
   /** Whether a member may be picked that `call` has neither tried nor just been sent to. */
   hasOther(call: Call): boolean {
     const { lastMember, tried } = call;
-    return this.candidates.some((member) => member !== lastMember && !tried.has(member));
+    const { candidates, repeatCandidates = candidates } = this.settings.picker;
+    return repeatCandidates.members.some((member) => member !== lastMember && !tried.has(member));
   }
 
   /** A member of the service has one attempt more. */

@@ -62,6 +62,32 @@ describe('localityLbSetting', () => {
     expect((await calls(20)).sent).toEqual({ 'eu/eu-1': 20 });
   });
 
+  it.each<[string, TrafficPolicy]>([
+    ['a repeat that costs nothing', { retries: { max: 0 } }],
+    ['a retry', { retries: { max: 1 }, outlierDetection: { failFast: false } }],
+  ])('%s goes to a group that gets no first attempts', async (_, more) => {
+    const refusing = { faults: [{ kind: 'refuse-connection' }] } as const;
+    await open({ services: [service({}, more)] }, 'eu/eu-1/a', {
+      [addresses[0] as string]: refusing,
+      [addresses[1] as string]: refusing,
+    });
+    const { sent, failed } = await calls(20);
+    expect(failed).toBe(0);
+    expect(sent['eu/eu-2']).toBe(20);
+  });
+
+  it('sends hedges to a group that gets no first attempts', async () => {
+    const alone = {
+      ...service({}, { hedge: { maxExtraLoad: 20 }, outlierDetection: { disabled: true } }),
+      endpoints: [endpoints[0]!, endpoints[4]!],
+    };
+    const slow = { latency: 5, faults: [{ kind: 'slow-head', extra: 500, probability: 0.03 }] } as const;
+    await open({ services: [alone] }, 'eu/eu-1/a', { [addresses[0] as string]: slow });
+    const { sent, failed } = await calls(500);
+    expect(failed).toBe(0);
+    expect(sent['us/us-1']).toBeGreaterThan(3);
+  });
+
   it('distributes as it says', async () => {
     await open({ services: [service({ distribute: [{ from: 'eu/*', to: { 'eu/*': 75, 'us/*': 25 } }] })] });
     const { sent } = await calls(400);

@@ -18,11 +18,13 @@ export interface LocalityGroup {
   readonly members: readonly Member[];
   /** Of the calls, 0–1. The sum over all groups is 1. */
   readonly share: number;
+  /** Of those of its members that could get calls, the share that may. 0 without any. */
+  readonly healthyShare: number;
 }
 
 /** What a rebuild gives. */
 export interface LocalityLayout {
-  /** Nearest first. Groups without members are left out. */
+  /** Nearest first. Groups of nobody but draining or weightless members are left out while there are others. */
   readonly groups: readonly LocalityGroup[];
   /**
    * Whether all groups together can bear the calls: then only healthy members get some. Otherwise each group decides by
@@ -42,37 +44,45 @@ export interface OwnPlace {
 /** Groups the members. */
 export function localityLayout(members: readonly Member[], options: LocalityOptions, place: OwnPlace): LocalityLayout {
   const rule = options.distribute.find(({ from }) => liesIn(place.locality, from));
-  const enough = healthyShare(members) * options.overprovisioningPercent >= 100;
-  const distributed = rule && byDistribution(members, rule);
+  const anyAble = members.some(isAble);
+  const healthyOfAll = healthyShare(members);
+  const enough = healthyOfAll * options.overprovisioningPercent >= 100;
+  const distributed = rule && byDistribution(members, rule, anyAble);
   if (distributed !== undefined) return { groups: distributed, enough };
   const { zoneAware } = options;
-  if (zoneAware === undefined) return byFailover(members, options, place.locality);
+  if (zoneAware === undefined) return byFailover(members, options, place.locality, anyAble);
   const zones = members.length < zoneAware.minEndpoints ? undefined : byZone(members, place);
-  return { groups: zones ?? [{ key: 'all', members, share: 1 }], enough };
+  return { groups: zones ?? [{ key: 'all', members, share: 1, healthyShare: healthyOfAll }], enough };
 }
 
 /** Undefined when nobody is where calls should go. */
-function byDistribution(members: readonly Member[], { to }: Distribution): LocalityGroup[] | undefined {
+function byDistribution(
+  members: readonly Member[],
+  { to }: Distribution,
+  anyAble: boolean,
+): LocalityGroup[] | undefined {
   const left = new Set(members);
-  const groups: { key: string; members: Member[]; weight: number }[] = [];
+  const groups: { key: string; members: Member[]; weight: number; healthyShare: number }[] = [];
   for (const [pattern, weight] of to) {
     const own = [...left].filter(({ endpoint }) => liesIn(endpoint.locality, pattern));
     for (const member of own) left.delete(member);
-    if (own.length > 0 && weight > 0) groups.push({ key: pattern, members: own, weight });
+    if (own.length === 0 || weight === 0 || (anyAble && !own.some(isAble))) continue;
+    groups.push({ key: pattern, members: own, weight, healthyShare: healthyShare(own) });
   }
   // A locality whose endpoints are all down gives its share to the others.
-  const alive = groups.some(({ members: own }) => healthyShare(own) > 0);
-  const weights = groups.map(({ members: own, weight }) => (alive && healthyShare(own) === 0 ? 0 : weight));
+  const alive = groups.some((group) => group.healthyShare > 0);
+  const weights = groups.map((group) => (alive && group.healthyShare === 0 ? 0 : group.weight));
   const total = sum(weights);
   if (total === 0) return undefined;
-  return groups.map(({ key, members: own }, index) => ({
-    key,
-    members: own,
-    share: (weights[index] as number) / total,
-  }));
+  return groups.map(({ weight: _, ...group }, index) => ({ ...group, share: (weights[index] as number) / total }));
 }
 
-function byFailover(members: readonly Member[], options: LocalityOptions, own: string): LocalityLayout {
+function byFailover(
+  members: readonly Member[],
+  options: LocalityOptions,
+  own: string,
+  anyAble: boolean,
+): LocalityLayout {
   const levels = new Map<number, Member[]>();
   const takesOver = options.failover.get(regionOf(own));
   for (const member of members) {
@@ -84,15 +94,15 @@ function byFailover(members: readonly Member[], options: LocalityOptions, own: s
     if (group === undefined) levels.set(level, [member]);
     else group.push(member);
   }
-  const groups = [...levels].sort(([one], [other]) => one - other);
-  const bearable = groups.map(([, group]) =>
-    Math.min(1, (healthyShare(group) * options.overprovisioningPercent) / 100),
-  );
+  const groups = [...levels]
+    .filter(([, group]) => !anyAble || group.some(isAble))
+    .sort(([one], [other]) => one - other)
+    .map(([level, group]) => ({ key: `priority ${level}`, members: group, healthyShare: healthyShare(group) }));
+  const bearable = groups.map((group) => Math.min(1, (group.healthyShare * options.overprovisioningPercent) / 100));
   const shares = spillOver(bearable);
   return {
-    groups: groups.map(([level, group], index) => ({
-      key: `priority ${level}`,
-      members: group,
+    groups: groups.map((group, index) => ({
+      ...group,
       // Without any healthy one anywhere the nearest get all, and panic.
       share: shares?.[index] ?? (index === 0 ? 1 : 0),
     })),
@@ -136,26 +146,36 @@ function byZone(members: readonly Member[], { locality, callers }: OwnPlace): Lo
   const total = sum([...capacity.values()]);
   const here = capacity.get(own) ?? 0;
   if (here === 0) return undefined;
-  const callersAt = shareOfCallers(callers(), [...zones.keys()]);
+  const callersAt = shareOfCallers(callers(), own, [...zones.keys()]);
   const residual = new Map(
     [...capacity].map(([zone, weight]) => [zone, Math.max(0, weight / total - (callersAt.get(zone) ?? 0))]),
   );
-  const stay = Math.min(1, here / total / (callersAt.get(own) ?? 1));
+  const stay = Math.min(1, here / total / (callersAt.get(own) as number));
   const surplus = sum([...residual.values()]);
   const share = (zone: string) => (surplus === 0 ? 0 : ((1 - stay) * (residual.get(zone) as number)) / surplus);
-  const groups = [...zones].map(([zone, group]) => ({
-    key: zone,
-    members: group,
-    share: zone === own ? stay : share(zone),
-  }));
+  const groups = [...zones]
+    .filter(([, group]) => group.some(isAble))
+    .map(([zone, group]) => ({
+      key: zone,
+      members: group,
+      share: zone === own ? stay : share(zone),
+      healthyShare: healthyShare(group),
+    }));
   return groups.sort((one, other) => other.share - one.share);
 }
 
 /** When nobody knows the callers they are taken to be spread evenly over the zones. */
-function shareOfCallers(callers: readonly string[], zones: readonly string[]): ReadonlyMap<string, number> {
+function shareOfCallers(
+  callers: readonly string[],
+  own: string,
+  zones: readonly string[],
+): ReadonlyMap<string, number> {
   if (callers.length === 0) return new Map(zones.map((zone) => [zone, 1 / zones.length]));
+  const callerZones = callers.map(zoneOf);
+  // We call, whoever was told of it yet.
+  if (!callerZones.includes(own)) callerZones.push(own);
   const counts = new Map<string, number>();
-  for (const caller of callers) counts.set(zoneOf(caller), (counts.get(zoneOf(caller)) ?? 0) + 1 / callers.length);
+  for (const zone of callerZones) counts.set(zone, (counts.get(zone) ?? 0) + 1 / callerZones.length);
   return counts;
 }
 

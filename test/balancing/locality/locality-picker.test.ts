@@ -116,6 +116,43 @@ describe('failover', () => {
     expect(picked(picker, 50, new Set(near.slice(0, 1)))).toEqual({ 'eu/eu-1/a': 1 });
     expect(picked(picker, 50, new Set(near))).toEqual({ 'us/us-1/a': 1 });
   });
+
+  it.each([
+    ['unhealthy', { healthy: false }],
+    ['draining', { state: 'draining' as const }],
+    ['weightless', { weight: 0 }],
+  ])('repeats at a far member that is well rather than at a near one that is %s', (_, state) => {
+    const near = membersAt('eu/eu-1/a', 1);
+    const beside = fakeMember({ port: ++port, locality: 'eu/eu-1/b', ...state });
+    const far = membersAt('us/us-1/a', 1);
+    const picker = pickerOf([...near, beside, ...far], failover, place);
+    expect(picked(picker, 50, new Set(near))).toEqual({ 'us/us-1/a': 1 });
+    expect(picker.candidates.members).toEqual(near);
+    expect(picker.repeatCandidates?.members).toEqual([...near, ...far]);
+  });
+
+  it('repeats at a tried member rather than at one that is unhealthy', () => {
+    const near = membersAt('eu/eu-1/a', 1);
+    const picker = pickerOf([...near, ...membersAt('us/us-1/a', 1, 0)], failover, place);
+    expect(picked(picker, 50, new Set(near))).toEqual({ 'eu/eu-1/a': 1 });
+    expect(picker.repeatCandidates).toBeUndefined();
+  });
+
+  it('repeats at a healthy member when the group that is drawn panics', () => {
+    const near = membersAt('eu/eu-1/a', 5, 1);
+    const far = membersAt('us/us-1/a', 3);
+    const picker = pickerOf([...near, ...far], failover, place);
+    for (let pick = 0; pick < 200; pick++) {
+      expect(picker.pick(undefined, new Set(near.slice(0, 1)), pick)?.healthy).toBe(true);
+    }
+  });
+
+  it('sends nothing to a group that drains while others serve, healthy or not', () => {
+    const draining = fakeMember({ port: ++port, locality: 'eu/eu-1/a', state: 'draining' });
+    const far = membersAt('us/us-1/a', 1, 0);
+    expect(picked(pickerOf([draining, ...far], failover, place), 50)).toEqual({ 'us/us-1/a': 1 });
+    expect(picked(pickerOf([draining], failover, place), 50)).toEqual({ 'eu/eu-1/a': 1 });
+  });
 });
 
 describe('distribute', () => {
@@ -147,6 +184,14 @@ describe('distribute', () => {
     expect(shares(membersAt('eu/eu-2/a', 1), options, place)).toEqual({ 'eu/*': 1 });
   });
 
+  it('passes by a locality whose endpoints drain or have no weight', () => {
+    const draining = fakeMember({ port: ++port, locality: 'eu/eu-1/a', state: 'draining' });
+    const weightless = fakeMember({ port: ++port, locality: 'eu/eu-1/a', weight: 0 });
+    const down = membersAt('eu/eu-2/a', 1, 0);
+    expect(shares([draining, weightless, ...down], options, place)).toEqual({ 'eu/*': 1 });
+    expect(shares([draining, ...membersAt('us/us-1/a', 1)], options, place)).toEqual({ 'priority 3': 1 });
+  });
+
   it('falls back to failover where no rule fits, or nobody is where calls should go', () => {
     expect(shares(membersAt('us/us-1/a', 1), options, place)).toEqual({ 'priority 3': 1 });
     expect(shares(membersAt('asia/a-1/a', 1), options, at('asia/a-1/a'))).toEqual({ 'priority 0': 1 });
@@ -169,6 +214,13 @@ describe('zone-aware', () => {
     const callers = ['eu/eu-1/a', 'eu/eu-1/a', 'eu/eu-1/b', 'eu/eu-2/a'];
     expect(shares(members, zoneAware, at('eu/eu-1/a', callers))).toEqual({ 'eu/eu-1': 0.667, 'eu/eu-2': 0.333 });
     expect(shares(members, zoneAware, at('eu/eu-2/a', callers))).toEqual({ 'eu/eu-2': 1 });
+  });
+
+  it('counts ourselves when we are not among the callers', () => {
+    const members = [...membersAt('eu/eu-1', 1), ...membersAt('eu/eu-2', 4), ...membersAt('eu/eu-3', 5)];
+    const callers = ['eu/eu-2/a', 'eu/eu-3/a', 'eu/eu-3/a'];
+    expect(shares(members, zoneAware, place)['eu/eu-1']).toBe(0.3);
+    expect(shares(members, zoneAware, at('eu/eu-1/a', callers))).toEqual({ 'eu/eu-1': 0.4, 'eu/eu-2': 0.6 });
   });
 
   it('loads every endpoint alike when all callers do so', () => {
@@ -217,13 +269,20 @@ describe('the shares of the groups', () => {
       },
     ];
     const options = fc.constantFrom(failover, zoneAware, { ...failover, distribute });
+    const callers = fc.array(fc.constantFrom('eu/eu-1', 'eu/eu-2', 'us/us-1'), { maxLength: 4 });
     fc.assert(
-      fc.property(fc.array(member, { minLength: 1, maxLength: 12 }), options, (parts, one) => {
+      fc.property(fc.array(member, { minLength: 1, maxLength: 12 }), options, callers, (parts, one, known) => {
         const members = parts.map((part) => fakeMember({ ...part, port: ++port }));
-        const { groups } = localityLayout(members, one, place);
+        const here = at(place.locality, known);
+        const { groups } = localityLayout(members, one, here);
         expect(groups.reduce((total, { share }) => total + share, 0)).toBeCloseTo(1, 9);
-        const picker = pickerOf(members, one, place);
-        expect(picker.candidates.members).toContain(picker.pick(undefined, none, 0));
+        const picker = pickerOf(members, one, here);
+        const first = picker.pick(undefined, none, 0) as FakeMember;
+        expect(picker.candidates.members).toContain(first);
+        const isAble = ({ endpoint }: Member) => endpoint.state === 'serving' && endpoint.weight > 0;
+        if (members.some(isAble)) expect(isAble(first)).toBe(true);
+        const second = picker.pick(undefined, new Set([first]), 0) as FakeMember;
+        expect((picker.repeatCandidates ?? picker.candidates).members).toContain(second);
       }),
     );
   });
