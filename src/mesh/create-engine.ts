@@ -130,6 +130,7 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
   const traces = new Traces({ mode, inbound });
   const otelMetrics = new OtelMetrics({ registry: metrics, clientDuration: mode === 'mesh' });
   const propagation = new Propagation(traces, inbound);
+  const ownHost = options.service.toLowerCase();
   let dns: SteadyRegistry | undefined;
   const parts: MeshParts = {
     clock,
@@ -145,7 +146,8 @@ export async function createEngine(options: MeshOptions, own: EngineParts = {}):
     responseCache: cacheOf(own, { clock, active: calls.filter }),
     instance: options.instance,
     subsetSeed: once(() => Math.floor(random.next() * 2 ** 32)),
-    place: { locality: options.locality ?? '', callers: () => callersLike(options.service, configuration) },
+    ownHost,
+    place: { locality: options.locality ?? '', callers: () => callersLike(ownHost, configuration) },
   };
   const configuration = new Configuration({
     registry,
@@ -180,8 +182,8 @@ function cacheOf({ responseCache }: EngineParts, parts: { readonly clock: Clock;
 }
 
 /** The localities of the endpoints of our own service, where the mesh knows them. */
-function callersLike(service: string, configuration: Configuration): string[] {
-  const own = [...configuration.services.all()].find(({ host }) => host === service.toLowerCase());
+function callersLike(ownHost: string, configuration: Configuration): string[] {
+  const own = [...configuration.services.all()].find(({ host }) => host === ownHost);
   return own === undefined ? [] : [...own.all].map(({ endpoint }) => endpoint.locality);
 }
 

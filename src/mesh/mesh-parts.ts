@@ -49,6 +49,8 @@ export interface MeshParts {
   /** Reports a condition that an operator has to mend. */
   readonly warn: (message: string) => void;
   readonly propagate: Propagate;
+  /** The host of our own service, in lower case: its endpoints are the callers like us. */
+  readonly ownHost: string;
   /** Where this process is. */
   readonly place: OwnPlace;
   /** Which of the processes like us this is; undefined where nobody says. */

@@ -88,6 +88,7 @@ export class ServiceSet {
         if (entry === undefined) {
           const made = this.make(host, wanted, opened.get(wanted));
           this.configured.set(host, made);
+          if (host === this.parts.ownHost) this.callersChanged();
           undo.push(() => {
             this.configured.delete(host);
             this.retire(made);
@@ -195,7 +196,14 @@ export class ServiceSet {
   private make(name: string, config: ServiceConfig, tls: ServiceTls | undefined): ServiceEntry {
     const { parts, sources, readyTimeoutMs } = this;
     const isConfigured = (service: Service) => this.get(service.host) === service;
-    return new ServiceEntry({ name, config, tls, parts, sources, readyTimeoutMs, isConfigured });
+    const entry = new ServiceEntry({ name, config, tls, parts, sources, readyTimeoutMs, isConfigured });
+    if (name === parts.ownHost) entry.service.onEndpoints = () => this.callersChanged();
+    return entry;
+  }
+
+  /** The endpoints of our own service are the callers of all others. */
+  private callersChanged(): void {
+    for (const service of this.all()) service.callersChanged();
   }
 
   /** Whether the services of the configuration need not wait for a call. */
@@ -226,6 +234,7 @@ export class ServiceSet {
     const { service } = entry;
     const { host } = service;
     entry.close();
+    if (host === this.parts.ownHost) this.callersChanged();
     // A host that was found may be of the configuration now, and has the same series there.
     if (!this.configured.has(host) && !this.found.has(host)) this.parts.metrics.remove(host);
     this.closing.set(

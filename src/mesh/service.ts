@@ -45,6 +45,8 @@ export class Service implements MemberObserver {
   firstEndpoints: (() => Promise<void>) | undefined = undefined;
   /** Told of the key of a member that refused a connection. */
   onRefused: ((key: string) => void) | undefined = undefined;
+  /** Told of changes of the members. */
+  onEndpoints: (() => void) | undefined = undefined;
   private readonly parts: MeshParts;
   tls: ServiceTls | undefined;
   private readonly health: ServiceHealth;
@@ -140,9 +142,15 @@ export class Service implements MemberObserver {
     }
     if (added + left + changed === 0) return;
     this.rebuild();
+    this.onEndpoints?.();
     if (events.endpoints.hasSubscribers) {
       events.endpoints.publish({ service: this.host, added, removed: left, total: this.members.size });
     }
+  }
+
+  /** Other callers like us came or went, or moved: how many of our calls stay in our zone depends on theirs. */
+  callersChanged(): void {
+    if (this.config.locality?.zoneAware !== undefined) this.rebuild();
   }
 
   memberReleased(member: LiveMember): void {

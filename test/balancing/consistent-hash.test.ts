@@ -113,7 +113,12 @@ describe.each(['RING_HASH', 'MAGLEV'] as const)('%s by key', (name) => {
     const members = fakeMembers(100);
     let looks = 0;
     for (const [index, member] of members.entries()) {
-      Object.defineProperty(member, 'inFlight', { get: () => (looks++, index === 0 ? 0 : 10) });
+      Object.defineProperty(member, 'inFlight', {
+        get: () => {
+          looks++;
+          return index === 0 ? 0 : 10;
+        },
+      });
     }
     const picker = pickerOf(name, members, 100);
     const tried = new Set<Member>(members.slice(0, triedCount));

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MeshDocument } from '../../src/config/schema.ts';
+import { makeEndpoint } from '../../src/core/endpoint.ts';
 import type { MemoryRegistry } from '../../src/discovery/memory-registry.ts';
 import type { EndpointProfile } from '../../src/testing/endpoint-profile.ts';
 import { type ServiceDocument, type TrafficPolicy, type VirtualMesh, virtualMesh } from './virtual-mesh.ts';
@@ -106,6 +107,25 @@ describe('localityLbSetting', () => {
     const { sent } = await calls(400);
     expect(sent['eu/eu-1']).toBeGreaterThan(130);
     expect(sent['eu/eu-1']).toBeLessThan(230);
+  });
+
+  it('follows a change of the callers', async () => {
+    const caller = (index: number, locality: string) => ({ address: `10.1.0.${index}:80`, locality });
+    const own = (...localities: string[]) => ({
+      host: 'productpage',
+      endpoints: localities.map((locality, index) => caller(index, locality)),
+    });
+    const zoneAware = service({ zoneAware: {} });
+    const near = async () => (await calls(300)).sent['eu/eu-1'] ?? 0;
+    await open({ services: [zoneAware, own('eu/eu-1', 'eu/eu-1')] });
+    expect(await near()).toBeLessThan(140);
+    await virtual.registry.setDocument({ services: [zoneAware, own('eu/eu-1', 'eu/eu-2', 'us/us-1')] });
+    expect(await near()).toBe(300);
+    const alone = [makeEndpoint({ host: '10.1.0.1', port: 80, locality: 'eu/eu-1' })];
+    await virtual.registry.setEndpoints('productpage', alone);
+    expect(await near()).toBeLessThan(140);
+    await virtual.registry.setDocument({ services: [zoneAware] });
+    expect(await near()).toBe(300);
   });
 
   it('does nothing while nobody knows where we are, or when it is not enabled', async () => {
