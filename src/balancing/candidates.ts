@@ -3,7 +3,8 @@
  *
  * 1. Draining members, and members of weight 0, get nothing while there are others, healthy or not: an operator said so.
  * 2. Of the rest only the healthy ones, unless so few are left that they would drown in the traffic of all. Then the
- *    health is not believed, and all get calls: panic (Envoy, `healthy_panic_threshold`).
+ *    health is not believed, and all get calls: panic (Envoy, `healthy_panic_threshold`). Nobody warms up then: those who
+ *    came back would get less than those who are down.
  * 3. Of these nobody that the call has tried, while another is left (Envoy, `previous_hosts`).
  */
 import type { Member } from '../core/member.ts';
@@ -36,8 +37,10 @@ export class Candidates {
   /** Takes the members anew. */
   rebuild(members: readonly Member[], parts?: MemberParts): void {
     this.members = usable(members, this.panicThresholdPercent);
+    // As it goes by health, one that is not healthy is among them in panic only.
+    const weight = this.members.every(isHealthy) ? weightOf : fullWeightOf;
     this.weights = this.members.map(
-      parts === undefined ? weightOf : (member) => weightOf(member) * (parts.get(member) ?? 1),
+      parts === undefined ? weight : (member) => weight(member) * (parts.get(member) ?? 1),
     );
     this.line = new WeightedLine(this.weights);
   }
@@ -108,7 +111,15 @@ function isUsable(member: Member): boolean {
   return member.healthy && isServing(member);
 }
 
+function isHealthy({ healthy }: Member): boolean {
+  return healthy;
+}
+
 /** Members of weight 0 are among the candidates only when there is nobody else; then they share equally. */
-export function weightOf({ endpoint, warmth }: Member): number {
-  return (endpoint.weight > 0 ? endpoint.weight : 1) * warmth;
+export function weightOf(member: Member): number {
+  return fullWeightOf(member) * member.warmth;
+}
+
+function fullWeightOf({ endpoint }: Member): number {
+  return endpoint.weight > 0 ? endpoint.weight : 1;
 }

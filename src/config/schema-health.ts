@@ -69,7 +69,7 @@ export const healthCheck = fields(
       expectedStatuses: filledList(integer(200, 599)).optional().describe('Default: 200 to 299.'),
     })
       .optional()
-      .describe('A request over the connections of the endpoint, with their TLS.'),
+      .describe('A request over a connection apart from those of calls, with their TLS.'),
     tcp: fields({}).optional().describe('A connection, with its TLS handshake, and no request.'),
     interval: duration().optional().describe('From the end of a check to the next. Default 5s.'),
     timeout: duration().optional().describe('No head of a reply, or no connection, by then is a failure. Default 1s.'),

@@ -1,6 +1,8 @@
 /**
- * How is an endpoint asked? By a small request over its own connections, or by a connection of its own, so that TLS, identity
- * and protocol are those of calls. It goes to the transport directly: it is no call, so it counts in no metric, no load and no ejection.
+ * How is an endpoint asked? By a small request, or by a connection and no more, with the TLS, identity and protocol of
+ * calls. The connection is apart from those of calls: a slow answer holds up nobody, and an endpoint whose connections
+ * are all in use, because it hangs, is asked all the same. It is no call, so it counts in no metric, no load and no
+ * ejection.
  */
 import { Attempt } from '../core/attempt.ts';
 import { Call } from '../core/call.ts';
@@ -41,7 +43,7 @@ export async function probe(
       await member.transport.connect(attempt);
       return undefined;
     }
-    const reply = await member.transport.send(attempt);
+    const reply = await member.transport.probe(attempt);
     discardReply(reply, clock);
     return isGood(reply.status, http) ? undefined : `status ${reply.status}`;
   } catch (error) {

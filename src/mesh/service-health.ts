@@ -1,7 +1,7 @@
 /**
  * Who says that a member gets no calls for now? Whoever watches the members of a service, each by itself: outlier detection,
  * health checks, and who refused a connection. A member is healthy when none of them says otherwise; when it comes back it
- * warms up, where the service has that. A change of the configuration replaces what it changed.
+ * warms up, where the service has that, unless it was away for a moment only. A change of the configuration replaces what it changed.
  */
 import { Warmup } from '../balancing/warmup.ts';
 import type { ServiceConfig } from '../config/mesh-config.ts';
@@ -34,6 +34,9 @@ export interface ServiceHealthContext {
 
 /** Members that join within this time of the first are a first set too: large ones come in slices. */
 const firstSetMs = 1_000;
+
+/** Who refused connections for less than this is as warm as before: its process may have been busy, or its network. */
+const coldAfterMs = 5_000;
 
 /** The health of the members of one service. */
 export class ServiceHealth {
@@ -108,12 +111,7 @@ export class ServiceHealth {
       this.failFast = this.makeFailFast();
       this.unmarkAll('connect-failure');
     }
-    if (changed(({ healthCheck }) => healthCheck)) {
-      this.checker?.close();
-      this.checker = this.makeChecker();
-      this.unmarkAll('health-check');
-      for (const member of this.members) this.checker?.join(member);
-    }
+    if (changed(({ healthCheck }) => healthCheck)) this.replaceChecker();
     const { warmup } = config.loadBalancer;
     if (warmup === undefined || this.warmup === undefined) {
       this.warmup?.close();
@@ -144,9 +142,9 @@ export class ServiceHealth {
     if (!member.healthy) this.warmup?.end(member);
   }
 
-  private unmark(member: LiveMember, reason: UnhealthyReason): void {
+  private unmark(member: LiveMember, reason: UnhealthyReason, isCold = true): void {
     member.removeReason(reason);
-    if (member.healthy) this.warmup?.begin(member);
+    if (member.healthy && isCold) this.warmup?.begin(member);
   }
 
   /** Nobody says this of a member any more. */
@@ -162,6 +160,19 @@ export class ServiceHealth {
       if (this.detector === undefined) this.records.delete(member);
       else this.records.set(member, this.detector.join(member));
     }
+  }
+
+  /** Other checks begin with the verdicts of those before: an endpoint that was down is not well because it is asked otherwise. */
+  private replaceChecker(): void {
+    const { healthCheck } = this.config;
+    if (this.checker !== undefined && healthCheck !== undefined) {
+      this.checker.configure(healthCheck);
+      return;
+    }
+    this.checker?.close();
+    this.checker = this.makeChecker();
+    this.unmarkAll('health-check');
+    for (const member of this.members) this.checker?.join(member);
   }
 
   private makeDetector(): OutlierDetector | undefined {
@@ -189,7 +200,7 @@ export class ServiceHealth {
   private makeFailFast(): FailFast | undefined {
     if (!this.config.failFast) return undefined;
     const { parts, onChange } = this.context;
-    return new FailFast({
+    const failFast = new FailFast({
       clock: parts.clock,
       random: parts.random,
       onAvoid: (member) => {
@@ -197,15 +208,18 @@ export class ServiceHealth {
         onChange();
       },
       onReturn: (members) => {
-        for (const member of members) this.unmark(member as LiveMember, 'connect-failure');
+        for (const member of members) {
+          this.unmark(member as LiveMember, 'connect-failure', failFast.refusingMs(member) >= coldAfterMs);
+        }
         onChange();
       },
     });
+    return failFast;
   }
 
   private makeChecker(): HealthChecker | undefined {
     const { host, parts, metrics, onChange } = this.context;
-    const { healthCheck: options, limits } = this.config;
+    const { healthCheck: options } = this.config;
     if (options === undefined) return undefined;
     const { clock, random } = parts;
     return new HealthChecker({
@@ -213,11 +227,7 @@ export class ServiceHealth {
       clock,
       random,
       options,
-      // With all its connections in use the question would wait, and tell of the load and not of the health.
-      ask: (member) =>
-        member.inFlight < limits.maxRequestsPerEndpoint
-          ? probe(member as LiveMember, host, options, clock, this.probes)
-          : undefined,
+      ask: (member, asked) => probe(member as LiveMember, host, asked, clock, this.probes),
       onFailure: () => {
         metrics.healthCheckFailures++;
       },

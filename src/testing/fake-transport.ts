@@ -54,6 +54,10 @@ export class FakeTransport implements Transport, FakeExchangeOwner {
     return exchange.promise;
   }
 
+  probe(attempt: Attempt): Promise<Reply> {
+    return this.send(attempt);
+  }
+
   connect(operation: Operation): Promise<void> {
     const { server, connectTimeoutMs } = this;
     const { clock } = server;

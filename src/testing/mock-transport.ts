@@ -54,6 +54,10 @@ export class MockTransport implements Transport {
     return listener.promise;
   }
 
+  probe(attempt: Attempt): Promise<Reply> {
+    return this.send(attempt);
+  }
+
   async connect(): Promise<void> {}
 
   async close(): Promise<void> {}

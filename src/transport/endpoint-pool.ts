@@ -33,9 +33,11 @@ export interface SecureTransport {
 export interface Transport {
   /** Sends the attempt. Settles at the head, or with a mesh error or the reason of a cancellation. */
   send(attempt: Attempt): Promise<Reply>;
+  /** As {@link send}, but over a connection of its own, which is kept for the next: a question takes no call's place. */
+  probe(attempt: Attempt): Promise<Reply>;
   /** Makes a connection, with its handshake, and drops it. Rejects as the connection does, or when it is cancelled. */
   connect(operation: Operation): Promise<void>;
-  /** How many connections are open and how many requests run or wait in undici. */
+  /** Apart from those of probes, how many connections are open and how many requests run or wait in undici. */
   readonly stats: { readonly connected: number; readonly running: number; readonly pending: number };
   /** Finishes what runs, then closes. */
   close(): Promise<void>;
@@ -50,7 +52,8 @@ export class EndpointPool implements Transport {
   private readonly clock: Clock;
   private readonly secure: SecureTransport | undefined;
   private pool: Pool | undefined = undefined;
-  private context!: ExchangeContext;
+  private probes: Pool | undefined = undefined;
+  private readonly context: ExchangeContext;
   private readonly serverName: string;
   private readonly h2: boolean;
   private readonly connecting: Connecting = new Set();
@@ -64,6 +67,7 @@ export class EndpointPool implements Transport {
     this.clock = clock;
     this.secure = secure;
     this.h2 = options.h2;
+    this.context = { wallTime: () => clock.wallTime(), tlsErrorCodes: secure?.errorCodes };
     // Without one undici looks at every Host header whether it is an address; in cleartext it is not used.
     this.serverName = secure?.serverName ?? 'cleartext';
     // An endpoint with spares is connected to before its first attempt.
@@ -71,7 +75,16 @@ export class EndpointPool implements Transport {
   }
 
   send(attempt: Attempt): Promise<Reply> {
-    this.pool ??= this.openPool();
+    this.pool ??= this.openPool(this.spares?.connect ?? this.makeConnector(), this.options.connections);
+    return this.dispatch(attempt, this.pool);
+  }
+
+  probe(attempt: Attempt): Promise<Reply> {
+    this.probes ??= this.openPool(this.makeConnector(), 1);
+    return this.dispatch(attempt, this.probes);
+  }
+
+  private dispatch(attempt: Attempt, pool: Pool): Promise<Reply> {
     const exchange = new Exchange(attempt, this.context);
     const { call } = attempt;
     // The exchange has rejected already.
@@ -88,7 +101,7 @@ export class EndpointPool implements Transport {
       body = sentOnce(body);
       headers = withLength(headers, call.body?.length);
     }
-    this.pool.dispatch(
+    pool.dispatch(
       {
         path: call.path,
         method: call.method,
@@ -114,7 +127,7 @@ export class EndpointPool implements Transport {
 
   close(): Promise<void> {
     this.spares?.close();
-    this.ended ??= this.pool?.close() ?? Promise.resolve();
+    this.ended ??= this.endPools((pool) => pool.close());
     return this.ended;
   }
 
@@ -122,8 +135,12 @@ export class EndpointPool implements Transport {
     this.spares?.close();
     // undici forgets connections in the making; left alone they would keep the process alive until they time out.
     for (const giveUp of this.connecting) giveUp(reason);
-    this.ended = this.pool?.destroy(reason) ?? Promise.resolve();
+    this.ended = this.endPools((pool) => pool.destroy(reason));
     return this.ended;
+  }
+
+  private async endPools(end: (pool: Pool) => Promise<void>): Promise<void> {
+    await Promise.all([this.pool && end(this.pool), this.probes && end(this.probes)]);
   }
 
   private makeConnector(connecting = this.connecting): Connector {
@@ -143,12 +160,11 @@ export class EndpointPool implements Transport {
     return new SpareConnections(this.makeConnector(), this.options.minIdleConnections, this.target, this.clock);
   }
 
-  private openPool(): Pool {
-    const { endpoint, options, clock, secure } = this;
-    this.context = { wallTime: () => clock.wallTime(), tlsErrorCodes: secure?.errorCodes };
+  private openPool(connect: Connector, connections: number): Pool {
+    const { endpoint, options, secure } = this;
     const pool = new Pool(originOf(endpoint, secure !== undefined), {
-      connect: this.spares?.connect ?? this.makeConnector(),
-      connections: options.connections,
+      connect,
+      connections,
       allowH2: options.h2,
       ...(options.h2 && secure === undefined ? { useH2c: true } : undefined),
       bodyTimeout: 0,

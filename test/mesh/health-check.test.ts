@@ -63,7 +63,7 @@ describe('health checks', () => {
     expect(virtual.mesh.status().services[0]?.endpoints[1]?.unhealthy[0]?.cause).toBe('INMESH_ATTEMPT_TIMEOUT');
   });
 
-  it('ask with a GET of the path over the connections of the endpoint, and count as no call', async () => {
+  it('ask with a GET of the path, and count as no call', async () => {
     const { network, endpoints, mesh } = await open();
     expect(network.received.map(({ endpoint, method, path }) => [endpoint, method, path])).toEqual(
       [a, b, c].map((address) => [address, 'GET', '/healthz']),
@@ -135,17 +135,35 @@ describe('health checks', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('leave an endpoint alone that has no connection to spare', async () => {
-    const connectionPool = { tcp: { maxConnections: 1 } };
-    const { clock, network, mesh } = await open({ ...policy, connectionPool }, [a]);
-    network.setProfile(a, { latency: 20_000 });
-    const call = mesh.request('http://reviews/', { mesh: { headTimeoutMs: false } });
-    network.received.length = 0;
-    await clock.advance(10_000);
-    expect(network.received.map(({ path }) => path)).toEqual([]);
+  it.each([{ http: { path: '/healthz' } }, { tcp: {} }])(
+    'find with %j an endpoint that hangs with all its connections in use',
+    async (kind) => {
+      const healthCheck = { ...kind, interval: '1s', timeout: '200ms' };
+      const connectionPool = { tcp: { maxConnections: 1 } };
+      const { clock, network, mesh } = await open({ healthCheck, connectionPool }, [a]);
+      network.setProfile(a, { faults: [{ kind: 'stall' }] });
+      const call = mesh.request('http://reviews/', { mesh: { headTimeoutMs: 10_000, retries: false } });
+      const settled = call.catch(() => undefined);
+      await clock.advance(10);
+      network.setProfile(a, { faults: [{ kind: 'connect-timeout' }] });
+      await clock.advance(9_000);
+      expect(healthy()).toEqual([]);
+      await clock.advance(10_000);
+      await settled;
+    },
+  );
+
+  it('keep their verdicts when the document changes how they ask', async () => {
+    const { clock, registry, network } = await open(policy, [a, b], { [b]: broken });
     expect(healthy()).toEqual([a]);
-    await clock.advance(10_000);
-    await call;
+    const healthCheck = { http: { path: '/ready' }, interval: '100ms', jitter: '1ms' };
+    await registry.setDocument({ services: [reviews([a, b], { ...policy, healthCheck })] });
+    expect(healthy()).toEqual([a]);
+    network.setProfile(b, well);
+    network.received.length = 0;
+    await clock.advance(500);
+    expect(healthy()).toEqual([a, b]);
+    expect(new Set(network.received.map(({ path }) => path))).toEqual(new Set(['/ready']));
   });
 
   it('still send calls when all endpoints fail them', async () => {

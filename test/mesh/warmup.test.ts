@@ -83,3 +83,29 @@ describe('an endpoint whose ejection ends', () => {
     expect(await shareOf(c)).toBeCloseTo(1 / 3, 2);
   });
 });
+
+describe('an endpoint that refuses connections', () => {
+  const outage = (untilMs: number) => ({
+    latency: 1,
+    faults: [{ kind: 'refuse-connection' as const, fromMs: 1_000, untilMs }],
+  });
+
+  async function afterOutage(untilMs: number): Promise<number> {
+    const outlierDetection = { consecutive5xxErrors: 0, consecutiveLocalOriginFailures: 0 };
+    const { clock } = await open([a, b, c], { ...policy, outlierDetection }, { [c]: outage(untilMs) });
+    await clock.advance(1_000);
+    while (clock.now() < untilMs || !virtual.endpoints()[c]?.healthy) {
+      await shareOf(a);
+      await clock.advance(100);
+    }
+    return shareOf(c);
+  }
+
+  it('has its whole share at once after a moment', async () => {
+    expect(await afterOutage(1_010)).toBeCloseTo(1 / 3, 1);
+  });
+
+  it('warms up when it refused them for longer: its process was started anew', async () => {
+    expect(await afterOutage(30_000)).toBeLessThan(0.1);
+  });
+});

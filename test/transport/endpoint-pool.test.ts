@@ -55,6 +55,29 @@ describe('an endpoint pool', () => {
     expect(pool.stats.connected).toBe(1);
   });
 
+  it('probes over a connection of its own, which no request waits for', async () => {
+    const answers: (() => void)[] = [];
+    const sockets = new Set<unknown>();
+    const { port } = await bench.server(({ method, socket }, response) => {
+      sockets.add(socket);
+      if (method === 'POST') response.end('sent');
+      else answers.push(() => void response.end('asked'));
+    });
+    const endpoint = makeEndpoint({ host: '127.0.0.1', port });
+    const pool = open(endpoint, { connections: 1 });
+    for (let round = 0; round < 2; round++) {
+      const probe = pool.probe(attempt(endpoint));
+      await expect.poll(() => answers.length).toBe(1);
+      expect(await (await pool.send(attempt(endpoint, 'POST', 'x'))).body.text()).toBe('sent');
+      answers.pop()?.();
+      expect(await (await probe).body.text()).toBe('asked');
+      expect(sockets.size).toBe(2);
+    }
+    expect(pool.stats.connected).toBe(1);
+    await pool.close();
+    await expect(pool.probe(attempt(endpoint))).rejects.toThrow();
+  });
+
   it('tries a connection, which is made or fails as those of requests, or is given up', async () => {
     const { endpoint, pool } = await served();
     await expect(pool.connect(attempt(endpoint))).resolves.toBeUndefined();

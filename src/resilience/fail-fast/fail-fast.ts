@@ -32,6 +32,8 @@ export interface FailFastContext {
 }
 
 interface Refusing {
+  /** The instant of the first of {@link refusals}. */
+  readonly since: number;
   /** Refusals since a connection was made the last time. */
   refusals: number;
   /** Until when it is avoided; undefined while it may be tried. */
@@ -44,6 +46,7 @@ export class FailFast {
   private readonly refusing = new Map<Member, Refusing>();
   private timer: Timer | undefined = undefined;
   private timerAt = Number.POSITIVE_INFINITY;
+  private closed = false;
 
   constructor(context: FailFastContext) {
     this.context = context;
@@ -51,12 +54,15 @@ export class FailFast {
 
   /** A member refused a connection. */
   refused(member: Member): void {
-    const state = this.refusing.get(member) ?? { refusals: 0, until: undefined };
+    // Attempts that were under way when it was closed end later.
+    if (this.closed) return;
+    const { clock, random, onAvoid } = this.context;
+    const now = clock.now();
+    const state = this.refusing.get(member) ?? { since: now, refusals: 0, until: undefined };
     // Attempts that were under way together meet the same refusal.
     if (state.until !== undefined) return;
-    const { clock, random, onAvoid } = this.context;
     state.refusals++;
-    state.until = clock.now() + random.next() * Math.min(maxWaitMs, baseWaitMs * 2 ** (state.refusals - 1));
+    state.until = now + random.next() * Math.min(maxWaitMs, baseWaitMs * 2 ** (state.refusals - 1));
     this.refusing.set(member, state);
     if (state.until < this.timerAt) this.startTimer(state.until);
     onAvoid(member);
@@ -67,8 +73,14 @@ export class FailFast {
     if (this.refusing.size === 0) return;
     const state = this.refusing.get(member);
     if (state === undefined) return;
-    this.leave(member);
     if (state.until !== undefined) this.context.onReturn([member]);
+    this.leave(member);
+  }
+
+  /** How long ago a member refused for the first time since a connection to it was made, in ms; 0 when it did not. */
+  refusingMs(member: Member): number {
+    const state = this.refusing.get(member);
+    return state === undefined ? 0 : this.context.clock.now() - state.since;
   }
 
   /** Forgets a member. */
@@ -78,8 +90,9 @@ export class FailFast {
     if (state?.until === this.timerAt) this.awaitNext();
   }
 
-  /** Forgets all, and stops the timer. */
+  /** Forgets all, and avoids nobody any more. */
   close(): void {
+    this.closed = true;
     this.refusing.clear();
     this.awaitNext();
   }

@@ -21,8 +21,8 @@ export interface HealthCheckContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly options: HealthCheckOptions;
-  /** Asks a member; `undefined` when it has no room for a question now. Never rejects. */
-  readonly ask: (member: Member) => Promise<HealthVerdict> | undefined;
+  /** Asks a member as the options say that hold now. Never rejects. */
+  readonly ask: (member: Member, options: HealthCheckOptions) => Promise<HealthVerdict>;
   /** A check failed. */
   readonly onFailure: () => void;
   /** A member is unhealthy now for this reason, or healthy. */
@@ -46,6 +46,7 @@ interface Checked {
 /** Asks the members of one service. */
 export class HealthChecker {
   private readonly context: HealthCheckContext;
+  private options: HealthCheckOptions;
   private readonly checked = new Map<Member, Checked>();
   /** Those who wait for their turn; at most all. */
   private readonly line: Checked[] = [];
@@ -53,6 +54,18 @@ export class HealthChecker {
 
   constructor(context: HealthCheckContext) {
     this.context = context;
+    this.options = context.options;
+  }
+
+  /** Takes other options. What is known of the members holds until checks say otherwise, the first of them at once. */
+  configure(options: HealthCheckOptions): void {
+    this.options = options;
+    for (const state of this.checked.values()) {
+      if (state.timer === undefined) continue;
+      this.context.clock.clearTimer(state.timer);
+      state.timer = undefined;
+      this.enqueue(state);
+    }
   }
 
   /** Asks a member from now on. */
@@ -86,13 +99,8 @@ export class HealthChecker {
 
   private check(state: Checked): void {
     if (this.checked.get(state.member) !== state) return;
-    const asked = this.context.ask(state.member);
-    if (asked === undefined) {
-      this.checkLater(state);
-      return;
-    }
     this.running++;
-    void asked.then((verdict) => {
+    void this.context.ask(state.member, this.options).then((verdict) => {
       this.running--;
       if (this.checked.get(state.member) === state) {
         this.take(state, verdict);
@@ -103,20 +111,21 @@ export class HealthChecker {
   }
 
   private checkLater(state: Checked): void {
-    const { clock, random, options } = this.context;
+    const { clock, random } = this.context;
+    const { intervalMs, jitterMs } = this.options;
     state.timer = clock.setBackgroundTimer(
       () => {
         state.timer = undefined;
         this.enqueue(state);
       },
-      options.intervalMs + random.next() * options.jitterMs,
+      intervalMs + random.next() * jitterMs,
     );
   }
 
   private take(state: Checked, verdict: HealthVerdict): void {
-    const { options, onFailure } = this.context;
+    const { options } = this;
     const good = verdict === undefined;
-    if (!good) onFailure();
+    if (!good) this.context.onFailure();
     const threshold = state.isNew ? 1 : good ? options.healthyThreshold : options.unhealthyThreshold;
     state.isNew = false;
     state.contrary = good === state.healthy ? 0 : state.contrary + 1;

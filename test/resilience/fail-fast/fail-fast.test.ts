@@ -44,6 +44,24 @@ describe('FailFast', () => {
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 32]);
   });
 
+  it('tells for how long a member has refused, also while it is tried again, until a connection is made', async () => {
+    const { clock, failFast, a, b } = setUp();
+    failFast.refused(a);
+    await clock.advance(1_500);
+    failFast.refused(a);
+    await clock.advance(1_000);
+    expect([failFast.refusingMs(a), failFast.refusingMs(b)]).toEqual([2_500, 0]);
+    failFast.reached(a);
+    expect(failFast.refusingMs(a)).toBe(0);
+  });
+
+  it('avoids nobody after it was closed', () => {
+    const { clock, avoided, failFast, a } = setUp();
+    failFast.close();
+    failFast.refused(a);
+    expect([avoided.size, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
   it('counts refusals of attempts that were under way together as one', async () => {
     const { clock, avoided, failFast, a } = setUp();
     for (let attempt = 0; attempt < 10; attempt++) failFast.refused(a);

@@ -13,8 +13,7 @@ function setUp(count = 1) {
   const bad = new Set<Member>();
   const state = {
     failures: 0,
-    answer: (member: Member): Promise<HealthVerdict> | undefined =>
-      Promise.resolve(bad.has(member) ? 'status 500' : undefined),
+    answer: (member: Member): Promise<HealthVerdict> => Promise.resolve(bad.has(member) ? 'status 500' : undefined),
   };
   const checker = new HealthChecker({
     service: 'reviews',
@@ -90,13 +89,37 @@ describe('HealthChecker', () => {
     expect(members).toEqual([]);
   });
 
-  it('passes over a member that has no room for a question', async () => {
-    const { asked, state, changes, interval } = setUp();
-    state.answer = () => undefined;
+  it('keeps its verdicts under other options, and asks at once and as often as these say', async () => {
+    const { clock, checker, asked, changes, bad, member, state, interval } = setUp();
     await interval();
-    await interval();
-    expect(asked.length).toBeGreaterThan(2);
-    expect(changes).toEqual([]);
+    bad.add(member);
+    for (let check = 0; check < 3; check++) await interval();
+    expect(changes).toEqual(['1 status 500']);
+    asked.length = 0;
+    checker.configure({ ...healthCheckDefaults, http: undefined, intervalMs: 1_000, jitterMs: 0, healthyThreshold: 3 });
+    await clock.advance(0);
+    expect([asked.length, changes.length, state.failures]).toEqual([1, 1, 4]);
+    bad.clear();
+    await clock.advance(2_000);
+    expect([asked.length, changes.length]).toEqual([3, 1]);
+    await clock.advance(1_000);
+    expect(changes).toEqual(['1 status 500', '1 well']);
+  });
+
+  it('does not ask a second time, when options change, who is being asked', async () => {
+    const { clock, checker, asked, state } = setUp(0);
+    let answer: ((verdict: HealthVerdict) => void) | undefined;
+    state.answer = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    for (const member of fakeMembers(1)) checker.join(member);
+    checker.configure({ ...healthCheckDefaults, http: undefined, intervalMs: 100, jitterMs: 0 });
+    await clock.advance(1_000);
+    expect(asked).toHaveLength(1);
+    answer?.(undefined);
+    await clock.advance(100);
+    expect(asked).toHaveLength(2);
   });
 
   it('does not hear what is answered after the member left, or all was closed', async () => {
