@@ -1,16 +1,20 @@
 /**
  * Who pays for a handshake? Usually the call that needs one connection more: a round trip, with TLS two and some CPU. Spare
  * connections are made ahead, so that a burst finds some (Envoy's preconnecting; the minimum of a Finagle pool). A
- * connection that is taken is replaced; one that breaks, or is old, too.
+ * connection that is taken is replaced; one that breaks, or is old, too. Old ones one after the other, so that there are
+ * always some.
  */
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Connector } from './connect-within.ts';
 
-/** A spare is replaced after this, in ms: servers hang up on those who stay silent, most after a minute. */
+/** A spare is replaced after this at the latest, in ms: servers hang up on those who stay silent, most after a minute. */
 const maxAgeMs = 20_000;
 
-/** How long to wait after a failure, doubled each time up to the second figure, in ms. */
+/** Those that are made together grow old over this part of {@link maxAgeMs}. */
+const spread = 0.5;
+
+/** How long to wait after a failed connection, or one that broke, doubled each time up to the second figure, in ms. */
 const [firstRetryMs, longestRetryMs] = [1_000, 30_000];
 
 /** After any of these a connection is of no use. */
@@ -92,23 +96,32 @@ export class SpareConnections {
   }
 
   private keep(socket: Socket): void {
-    const onGone = () => this.drop(spare);
-    const expiry = this.clock.setBackgroundTimer(onGone, maxAgeMs);
+    const onGone = () => {
+      // At once, an endpoint that hangs up on silent connections would be connected to without end.
+      if (this.drop(spare)) this.later();
+    };
+    const onExpiry = () => {
+      this.drop(spare);
+      // Nobody hung up on it.
+      this.retryMs = firstRetryMs;
+      this.fill();
+    };
+    const ageMs = maxAgeMs * (1 - (spread * this.ready.length) / this.count);
+    const expiry = this.clock.setBackgroundTimer(onExpiry, ageMs);
     const spare: Spare = { socket, expiry, onGone };
     for (const event of endings) socket.once(event, onGone);
     socket.unref();
     this.ready.push(spare);
   }
 
-  /** It is of no use any more. */
-  private drop(spare: Spare): void {
+  /** It is of no use any more. Answers whether it was kept until now. */
+  private drop(spare: Spare): boolean {
     const index = this.ready.indexOf(spare);
-    if (index < 0) return;
+    if (index < 0) return false;
     this.ready.splice(index, 1);
     this.release(spare);
     discard(spare.socket);
-    // At once, an endpoint that hangs up on silent connections would be connected to without end.
-    this.later();
+    return true;
   }
 
   private later(): void {

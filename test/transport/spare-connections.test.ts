@@ -1,4 +1,4 @@
-import { connect, type Server, type Socket } from 'node:net';
+import { connect, type Server, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import type { Connector } from '../../src/transport/connect-within.ts';
@@ -83,10 +83,43 @@ describe('spare connections', () => {
     const { spares, accepted, state, clock } = await open(1);
     await expect.poll(() => spares.size).toBe(1);
     await clock.advance(20_000);
-    await clock.advance(1_000);
     await expect.poll(() => spares.size).toBe(1);
     expect(state.made).toBe(2);
     await expect.poll(() => accepted[0]?.destroyed).toBe(true);
+  });
+
+  it('are there all the time when nobody takes them, and grow old one after the other', async () => {
+    const clock = new VirtualClock();
+    let made = 0;
+    const connector: Connector = (_options, callback) => {
+      made++;
+      clock.setTimer(() => callback(null, new Socket()), 5);
+    };
+    const spares = new SpareConnections(connector, 4, options, clock);
+    await clock.advance(10);
+    for (let second = 0; second < 3_600; second++) {
+      await clock.advance(1_000);
+      expect(spares.size).toBeGreaterThanOrEqual(3);
+    }
+    expect(made).toBeLessThan((4 * 3_600) / 10 + 4);
+    spares.close();
+    await clock.advance(10);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('are made ever more rarely while the server hangs up on them', async () => {
+    const { accepted, state, clock, spares } = await open(1);
+    const waits: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      await expect.poll(() => spares.size).toBe(1);
+      await expect.poll(() => accepted.length).toBe(round + 1);
+      accepted[round]?.end();
+      await expect.poll(() => spares.size).toBe(0);
+      const from = clock.now();
+      while (state.made === round + 1) await clock.advance(1_000);
+      waits.push(clock.now() - from);
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000]);
   });
 
   it('are tried again ever more rarely while the server refuses', async () => {
