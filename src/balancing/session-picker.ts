@@ -4,6 +4,9 @@
  * without, or whose member is gone, unhealthy or was tried, is balanced as ever, and gets a new cookie.
  *
  * The cookie has a hash of the address, so that all processes agree on it and nobody reads addresses from it.
+ *
+ * A client moves also when its member has as many requests in flight as it may, while others have room: it is not worth a
+ * wait to stay, and a queue for one member would hold up all that stand behind it.
  */
 import type { Call } from '../core/call.ts';
 import type { Member } from '../core/member.ts';
@@ -41,12 +44,15 @@ export class SessionPicker implements Picker {
 
   rebuild(members: readonly Member[]): void {
     this.inner.rebuild(members);
+    const { members: before } = this;
+    // Their health changes more often than their number, and ten thousand tokens take milliseconds.
+    if (before.length === members.length && members.every((member, index) => member === before[index])) return;
     this.members = [...members];
     this.byToken = undefined;
   }
 
   pick(call: Call | undefined, tried: ReadonlySet<Member>, now: number): Member | undefined {
-    const token = call && cookieOf(call, this.cookieName);
+    const token = call && tokenIn(call, this.cookieName);
     const member = token === undefined ? undefined : this.memberOf(token);
     return member?.healthy && !tried.has(member) ? member : this.inner.pick(call, tried, now);
   }
@@ -61,9 +67,15 @@ export class SessionPicker implements Picker {
 export function sessionCookie(options: SessionOptions, call: Call, member: Member): string | undefined {
   const { cookieName, path, maxAgeSeconds } = options;
   const token = tokenOf(member);
-  if (cookieOf(call, cookieName) === token) return undefined;
+  if (tokenIn(call, cookieName) === token) return undefined;
   const maxAge = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`;
   return `${cookieName}=${token}; Path=${path}${maxAge}; HttpOnly`;
+}
+
+/** Without the quotes that a client may have put around it (RFC 6265, 4.1.1). */
+function tokenIn(call: Call, cookieName: string): string | undefined {
+  const value = cookieOf(call, cookieName);
+  return value?.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }
 
 function tokenOf(member: Member): string {

@@ -17,6 +17,7 @@ import {
 } from '../resilience/outlier/outlier-options.ts';
 import type { CheckedDocument } from './check-document.ts';
 import { ms } from './compile-call.ts';
+import { parseDurationOrZero } from './duration.ts';
 
 type Policy = NonNullable<NonNullable<CheckedDocument['services']>[number]['trafficPolicy']>;
 type Outlier = NonNullable<Policy['outlierDetection']>;
@@ -53,7 +54,7 @@ export function compileHealthCheck({ healthCheck: check }: Policy): HealthCheckO
     http: check.http && compileHealthRequest(check.http),
     intervalMs: ms(check.interval) ?? defaults.intervalMs,
     timeoutMs: ms(check.timeout) ?? defaults.timeoutMs,
-    jitterMs: ms(check.jitter) ?? defaults.jitterMs,
+    jitterMs: (check.jitter === undefined ? undefined : parseDurationOrZero(check.jitter)) ?? defaults.jitterMs,
     healthyThreshold: check.healthyThreshold ?? defaults.healthyThreshold,
     unhealthyThreshold: check.unhealthyThreshold ?? defaults.unhealthyThreshold,
   });

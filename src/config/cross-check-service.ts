@@ -59,9 +59,13 @@ function checkEndpoints(service: CheckedService, path: DocumentPath, findings: F
 }
 
 function checkSpares({ connectionPool, loadBalancer }: Policy, path: DocumentPath, findings: Findings): void {
-  if (!connectionPool?.tcp?.minIdleConnections) return;
+  const { minIdleConnections: spares = 0, maxConnections: most } = connectionPool?.tcp ?? {};
+  if (spares === 0) return;
   const place = [...path, 'connectionPool', 'tcp', 'minIdleConnections'];
-  if (connectionPool.http?.h2UpgradePolicy === 'UPGRADE') {
+  if (most !== undefined && spares > most) {
+    findings.problem(place, `is ${spares}; allowed: at most maxConnections ${most}`);
+  }
+  if (connectionPool?.http?.h2UpgradePolicy === 'UPGRADE') {
     findings.problem(place, 'is for HTTP/1.1; with h2UpgradePolicy UPGRADE one connection carries many requests');
   }
   if (loadBalancer?.subsetSize !== undefined) {

@@ -23,3 +23,8 @@ export function parseDuration(text: string): number | undefined {
   const ms = Number(parts[1]) * unitMs[parts[2] as keyof typeof unitMs];
   return ms > 0 && ms <= maxDurationMs ? ms : undefined;
 }
+
+/** As {@link parseDuration}, and 0 for a zero with a unit. */
+export function parseDurationOrZero(text: string): number | undefined {
+  return pattern.test(text) && Number.parseFloat(text) === 0 ? 0 : parseDuration(text);
+}

@@ -21,7 +21,7 @@ function isPrime(value: number): boolean {
 export const sessionAffinitySchema = fields({
   cookie: fields({
     name: textLike('the name of a cookie', token).describe('The mesh sets it on replies; the program hands it on.'),
-    path: textLike('a path from its /, without ; and spaces', /^\/[^;\s]*$/)
+    path: textLike('a path from its /, of ASCII characters without ; and spaces', /^\/[\x21-\x3a\x3c-\x7e]*$/)
       .optional()
       .describe('Default /.'),
     ttl: duration().optional().describe('How long a client keeps it. Default: until it closes.'),

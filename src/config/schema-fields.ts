@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { isPeerName } from '../tls/peer-verification.ts';
 import { didYouMean } from './closest-name.ts';
-import { durationForms, parseDuration } from './duration.ts';
+import { durationForms, parseDuration, parseDurationOrZero } from './duration.ts';
 
 /**
  * An object with these fields and no others.
@@ -91,6 +91,11 @@ export function flag() {
 /** A duration as text. */
 export function duration() {
   return textThat(durationForms, (value) => parseDuration(value) !== undefined);
+}
+
+/** A duration as text, which may be 0. */
+export function durationOrZero() {
+  return textThat(`${durationForms}, or 0s`, (value) => parseDurationOrZero(value) !== undefined);
 }
 
 /** A duration as text, or `false` for none. */

@@ -3,7 +3,18 @@
  * DestinationRule, with criteria of Envoy), health checks (Envoy's), warm-up (Istio's).
  */
 import { maxWindow } from '../resilience/outlier/latency-window.ts';
-import { duration, fields, filledList, flag, integer, maxCount, number, percent, textLike } from './schema-fields.ts';
+import {
+  duration,
+  durationOrZero,
+  fields,
+  filledList,
+  flag,
+  integer,
+  maxCount,
+  number,
+  percent,
+  textLike,
+} from './schema-fields.ts';
 
 const minimumHosts = () =>
   integer(2, maxCount).optional().describe('With fewer that have volume nobody is judged. Default 5.');
@@ -73,7 +84,7 @@ export const healthCheck = fields(
     tcp: fields({}).optional().describe('A connection, with its TLS handshake, and no request.'),
     interval: duration().optional().describe('From the end of a check to the next. Default 5s.'),
     timeout: duration().optional().describe('No head of a reply, or no connection, by then is a failure. Default 1s.'),
-    jitter: duration().optional().describe('Up to this much is added to an interval. Default 500ms.'),
+    jitter: durationOrZero().optional().describe('Up to this much is added to an interval; 0s: none. Default 500ms.'),
     healthyThreshold: integer(1, 100).optional().describe('Successes in a row until it gets calls again. Default 2.'),
     unhealthyThreshold: integer(1, 100)
       .optional()

@@ -2,14 +2,14 @@
  * Where do the calls of a service go, by region and zone? Istio's localityLbSetting, and Envoy's zone aware routing.
  */
 import { z } from 'zod';
-import { fields, filledList, flag, integer, text, textLike } from './schema-fields.ts';
+import { fields, filledList, flag, integer, textLike } from './schema-fields.ts';
 
 /** The form of a locality: one to three parts. */
 export const localityForm = { allowed: 'region/zone/subzone', pattern: /^[^/]+(\/[^/]+){0,2}$/ } as const;
 
 const place = () => textLike(`${localityForm.allowed}, the end may be * or left out`, localityForm.pattern);
 
-const region = () => text('the name of a region');
+const region = () => textLike('the name of a region, without a zone', /^[^/*]+$/);
 
 const shareError = 'an object of shares in percent by locality';
 

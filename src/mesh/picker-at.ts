@@ -27,7 +27,13 @@ export function pickerAt(
   const picker =
     locality === undefined || place.locality === ''
       ? makePicker()
-      : new LocalityPicker({ options: locality, place, makePicker, random });
+      : new LocalityPicker({
+          options: locality,
+          place,
+          makePicker,
+          panicThresholdPercent: loadBalancer.panicThresholdPercent,
+          random,
+        });
   return session === undefined ? picker : new SessionPicker(session, picker);
 }
 

@@ -38,6 +38,12 @@ describe('the health of endpoints in a document', () => {
     });
   });
 
+  it('reads a jitter of 0', async () => {
+    const jitterOf = async (jitter: string) =>
+      (await serviceWith({ healthCheck: { tcp: {}, jitter } }))?.healthCheck?.jitterMs;
+    expect([await jitterOf('0s'), await jitterOf('0.0ms'), await jitterOf('20ms')]).toEqual([0, 0, 20]);
+  });
+
   it('has defaults for checks and warm-up', async () => {
     const rest = { intervalMs: 5_000, timeoutMs: 1_000, jitterMs: 500, healthyThreshold: 2, unhealthyThreshold: 3 };
     expect((await serviceWith({ healthCheck: { tcp: {} } }))?.healthCheck).toEqual({ http: undefined, ...rest });

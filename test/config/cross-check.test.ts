@@ -90,6 +90,10 @@ describe('crossCheck', () => {
       'outlierDetection.maxEjectionTime: is 1s; allowed: at least baseEjectionTime 1m',
     ],
     [
+      'connectionPool: { tcp: { maxConnections: 1, minIdleConnections: 2 } }',
+      'connectionPool.tcp.minIdleConnections: is 2; allowed: at most maxConnections 1',
+    ],
+    [
       'circuitBreaker: { errorPercent: 0 }',
       'circuitBreaker: can never open: errorPercent and consecutiveErrors are both 0',
     ],
@@ -101,6 +105,33 @@ describe('crossCheck', () => {
   });
 
   it.each([
+    ['failover: [{ from: eu/eu-1, to: us }]', 'failover[0].from: is "eu/eu-1"; allowed: the name of a region'],
+    ['failover: [{ from: eu, to: us/us-1 }]', 'failover[0].to: is "us/us-1"; allowed: the name of a region'],
+    ['failover: [{ from: eu, to: "*" }]', 'failover[0].to: is "*"; allowed: the name of a region'],
+    ['failover: [{ from: eu, to: us }, { from: eu, to: ap }]', 'failover[1].from: is eu, as failover[0].from'],
+    ['failover: [{ from: eu, to: eu }]', 'failover[0].to: is eu; allowed: another region than from'],
+    [
+      'distribute: [{ from: eu, to: { eu: 100 } }, { from: eu/eu-1, to: { us: 100 } }]',
+      'distribute[1].from: eu/eu-1 never holds: it lies in eu, which comes before it',
+    ],
+    [
+      'distribute: [{ from: eu, to: { eu/*: 50, eu/eu-1: 50 } }]',
+      'distribute[0].to["eu/eu-1"]: eu/eu-1 gets nothing: it lies in eu/*, which comes before it',
+    ],
+  ])('refuses the localityLbSetting { %s }', async (text, problem) => {
+    const problems = await problemsOf(policy(`loadBalancer: { localityLbSetting: { ${text} } }`));
+    expect(problems).toEqual([expect.stringMatching(/^a\.yaml:1:\d+: services\[0\]\./)]);
+    expect(problems[0]).toContain('localityLbSetting.');
+    expect(problems[0]).toContain(problem);
+  });
+
+  it.each([
+    ['loadBalancer: { localityLbSetting: { distribute: [{ from: eu, to: { eu/eu-1: 80, eu: 20 } }] } }'],
+    [
+      'loadBalancer: { localityLbSetting: { distribute: [{ from: eu/a, to: { "*": 100 } }, { from: "*", to: { eu: 100 } }] } }',
+    ],
+    ['loadBalancer: { localityLbSetting: { failover: [{ from: eu, to: us }, { from: us, to: eu }] } }'],
+    ['connectionPool: { tcp: { maxConnections: 2, minIdleConnections: 2 } }'],
     ['timeout: 2s, retries: { perTryTimeout: 2s }'],
     ['timeout: false, retries: { perTryTimeout: 2s }'],
     ['circuitBreaker: { errorPercent: 0, consecutiveErrors: 1 }'],

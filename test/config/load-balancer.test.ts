@@ -87,6 +87,11 @@ describe('a load balancer of a document', () => {
     [{ prequal: { hotQuantile: 84 } }, 'prequal.hotQuantile', 'allowed: a number from 0 to 1'],
     [{ weightedRoundRobin: { enableOobLoadReport: true } }, 'weightedRoundRobin.enableOobLoadReport', 'not supported'],
     [{ weightedRoundRobin: { blackoutPeriod: 10 } }, 'weightedRoundRobin.blackoutPeriod', 'or false for none'],
+    ...['/\u0001', '/\u00fc', '/a b', '/a;b', 'a'].map((path): [object, string, string] => [
+      { sessionAffinity: { cookie: { name: 's', path } } },
+      'sessionAffinity.cookie.path',
+      'allowed: a path from its /, of ASCII characters',
+    ]),
     [
       { consistentHash: {} },
       'consistentHash',

@@ -118,18 +118,4 @@ describe('an endpoint that refuses a connection', () => {
     await registry.setDocument({ services: [reviews([a, b], { outlierDetection: { failFast: false } })] });
     expect(unhealthy(b)).toEqual([]);
   });
-
-  it('is not marked by an attempt that was under way when the document switched it off', async () => {
-    const { registry, clock, network, close } = await open([a, b], []);
-    network.setProfile(b, { ...refusing, connectMs: 100 });
-    const calls = [call(0), call(0)];
-    await clock.advance(50);
-    expect(attempts()).toEqual({ [a]: 1, [b]: 1 });
-    await registry.setDocument({ services: [reviews([a, b], { outlierDetection: { failFast: false } })] });
-    await clock.advance(100);
-    expect(await Promise.all(calls)).toEqual([200, 200]);
-    expect(unhealthy(b)).toEqual([]);
-    await close();
-    expect(clock.pendingTimers).toBe(0);
-  });
 });

@@ -86,6 +86,7 @@ function randomPolicy(dice: Dice, { retryBudget }: ServiceShape): Policy {
         dice.pick<NonNullable<Policy['loadBalancer']>['localityLbSetting']>(
           {},
           { zoneAware: { minEndpoints: 2 } },
+          { failover: [{ from: 'eu', to: 'us' }] },
           { distribute: [{ from: '*', to: { 'eu/eu-1': 70, '*': 30 } }] },
         ),
       ),

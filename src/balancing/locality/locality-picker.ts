@@ -16,6 +16,8 @@ export interface LocalityPickerParts {
   readonly place: OwnPlace;
   /** Makes the balancer of one group. */
   readonly makePicker: () => Picker;
+  /** When the balancer of one group panics. */
+  readonly panicThresholdPercent: number;
   readonly random: Random;
 }
 
@@ -39,11 +41,13 @@ export class LocalityPicker implements Picker {
   }
 
   rebuild(members: readonly Member[]): void {
-    const { options, place, makePicker } = this.parts;
+    const { options, place, makePicker, panicThresholdPercent } = this.parts;
     const { groups, enough } = localityLayout(members, options, place);
     const pickers = groups.map(({ key, members: own, healthyShare }) => {
       const picker = this.byGroup.get(key) ?? makePicker();
-      picker.rebuild(enough && healthyShare > 0 ? own.filter(({ healthy }) => healthy) : own);
+      // Only where the group would panic: a hash table stays as it is while it is given the same members.
+      const panics = healthyShare > 0 && healthyShare * 100 < panicThresholdPercent;
+      picker.rebuild(enough && panics ? own.filter(({ healthy }) => healthy) : own);
       return picker;
     });
     this.byGroup = new Map(groups.map(({ key }, index) => [key, pickers[index] as Picker]));

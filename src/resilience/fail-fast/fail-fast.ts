@@ -46,7 +46,6 @@ export class FailFast {
   private readonly refusing = new Map<Member, Refusing>();
   private timer: Timer | undefined = undefined;
   private timerAt = Number.POSITIVE_INFINITY;
-  private closed = false;
 
   constructor(context: FailFastContext) {
     this.context = context;
@@ -54,8 +53,6 @@ export class FailFast {
 
   /** A member refused a connection. */
   refused(member: Member): void {
-    // Attempts that were under way when it was closed end later.
-    if (this.closed) return;
     const { clock, random, onAvoid } = this.context;
     const now = clock.now();
     const state = this.refusing.get(member) ?? { since: now, refusals: 0, until: undefined };
@@ -90,9 +87,8 @@ export class FailFast {
     if (state?.until === this.timerAt) this.awaitNext();
   }
 
-  /** Forgets all, and avoids nobody any more. */
+  /** Forgets all, and stops the timer. */
   close(): void {
-    this.closed = true;
     this.refusing.clear();
     this.awaitNext();
   }

@@ -11,8 +11,13 @@ const none: ReadonlySet<Member> = new Set();
 const calls = Array.from({ length: 1_000 }, (_, key) => fakeCall({ hashKey: `key-${key}` }));
 
 /** Half of the calls to each of two zones. */
-function pickerOf(members: readonly Member[], balanceFactorPercent?: number): LocalityPicker {
+function pickerOf(
+  members: readonly Member[],
+  balanceFactorPercent?: number,
+  name: 'RING_HASH' | 'MAGLEV' = 'RING_HASH',
+): LocalityPicker {
   const random = seededRandom(3);
+  const { panicThresholdPercent } = loadBalancerDefaults;
   const hash = { ...loadBalancerDefaults.hash, balanceFactorPercent };
   const picker = new LocalityPicker({
     options: {
@@ -30,7 +35,8 @@ function pickerOf(members: readonly Member[], balanceFactorPercent?: number): Lo
       overprovisioningPercent: 140,
     },
     place: { locality: 'eu/a', callers: () => [] },
-    makePicker: () => pickers.RING_HASH.picker({ ...loadBalancerDefaults, name: 'RING_HASH', hash }, random),
+    makePicker: () => pickers[name].picker({ ...loadBalancerDefaults, name, hash }, random),
+    panicThresholdPercent,
     random,
   });
   picker.rebuild(members);
@@ -51,6 +57,18 @@ describe('a consistent hash over localities', () => {
     expect(calls.map((call) => picker.pick(call, none, 0))).toEqual(owners);
     expect(new Set(owners).size).toBe(8);
     expect(owners.filter((owner) => owner?.endpoint.locality === 'eu/a').length / calls.length).toBeCloseTo(0.5, 1);
+  });
+
+  it.each(['RING_HASH', 'MAGLEV'] as const)('moves no key of others by an ejection (%s)', (name) => {
+    const all = members();
+    const [ejected] = all as [FakeMember];
+    const picker = pickerOf(all, undefined, name);
+    const owners = calls.map((call) => picker.pick(call, none, 0));
+    ejected.healthy = false;
+    picker.rebuild(all);
+    for (const [index, call] of calls.entries()) {
+      if (owners[index] !== ejected) expect(picker.pick(call, none, 0)).toBe(owners[index]);
+    }
   });
 
   it('spreads calls without a key', () => {

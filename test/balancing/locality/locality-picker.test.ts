@@ -38,7 +38,7 @@ function shares(members: readonly Member[], options: LocalityOptions, place: Own
 function pickerOf(members: readonly Member[], options: LocalityOptions, place: OwnPlace): LocalityPicker {
   const random = seededRandom(3);
   const makePicker = () => new PowerOfTwoPicker(50, random);
-  const picker = new LocalityPicker({ options, place, makePicker, random });
+  const picker = new LocalityPicker({ options, place, makePicker, panicThresholdPercent: 50, random });
   picker.rebuild(members);
   return picker;
 }
@@ -55,7 +55,13 @@ function picked(picker: LocalityPicker, picks: number, tried = none): Record<str
 const place = at('eu/eu-1/a');
 pickerContract('failover by locality', (panic, random) => {
   const makePicker = () => new PowerOfTwoPicker(panic, random);
-  return new LocalityPicker({ options: failover, place: at(''), makePicker, random });
+  return new LocalityPicker({
+    options: failover,
+    place: at(''),
+    makePicker,
+    panicThresholdPercent: panic,
+    random,
+  });
 });
 
 describe('failover', () => {
@@ -296,7 +302,7 @@ describe('a change of the members', () => {
       made++;
       return new PowerOfTwoPicker(50, random);
     };
-    const picker = new LocalityPicker({ options: failover, place, makePicker, random });
+    const picker = new LocalityPicker({ options: failover, place, makePicker, panicThresholdPercent: 50, random });
     const members = [...membersAt('eu/eu-1/a', 2), ...membersAt('us/us-1/a', 2)];
     picker.rebuild(members);
     picker.rebuild(members.slice(1));

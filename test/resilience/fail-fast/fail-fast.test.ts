@@ -55,13 +55,6 @@ describe('FailFast', () => {
     expect(failFast.refusingMs(a)).toBe(0);
   });
 
-  it('avoids nobody after it was closed', () => {
-    const { clock, avoided, failFast, a } = setUp();
-    failFast.close();
-    failFast.refused(a);
-    expect([avoided.size, clock.pendingTimers]).toEqual([0, 0]);
-  });
-
   it('counts refusals of attempts that were under way together as one', async () => {
     const { clock, avoided, failFast, a } = setUp();
     for (let attempt = 0; attempt < 10; attempt++) failFast.refused(a);
