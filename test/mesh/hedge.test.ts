@@ -216,6 +216,24 @@ describe('hedges', () => {
     expect(sent).toBeLessThanOrEqual(1_100 + 2);
   });
 
+  it('are kept for a call that is late still, when many that are about to be answered ask first', async () => {
+    const { clock } = await open();
+    await learn();
+    behave({ [a]: { latency: 15 }, [b]: { latency: 15 } });
+    const burst = Array.from({ length: 100 }, () => call());
+    await clock.advance(16);
+    await Promise.all(burst);
+    behave({ [a]: { latency: 1_000 }, [b]: { latency: 5 } });
+    const calls = Promise.all([call(), call()]);
+    let answered = false;
+    void calls.then(() => {
+      answered = true;
+    });
+    await clock.advance(40);
+    expect(answered).toBe(true);
+    expect(await calls).toEqual([200, 200]);
+  });
+
   it('are refused in a document beyond their range', async () => {
     const { registry } = await open();
     const verdict = await (registry as unknown as { setDocument(document: unknown): Promise<unknown> }).setDocument({

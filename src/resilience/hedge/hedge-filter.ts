@@ -19,6 +19,13 @@ import { discardReply } from '../../http/discard-reply.ts';
 import type { RetryBudget } from '../retry/retry-budget.ts';
 import type { HedgeDelay } from './hedge-delay.ts';
 
+/**
+ * The part of the budget that attempts may use which have just become late; the rest is for those that are late still when
+ * they are looked at again. Most attempts that take longer than nearly all others are about to be answered, and they alone can
+ * use up a budget of just as many; then the few that hang would wait for it with them.
+ */
+const partOfFirstLook = 0.75;
+
 /** What the filter needs; delay and budget belong to the service. */
 export interface HedgeFilterOptions {
   readonly clock: Clock;
@@ -71,8 +78,8 @@ class Race extends Delayed {
   private readonly startedAt: number;
   private readonly attemptsBefore: number;
   private delayMs = 0;
-  /** How long it waits for room this time. */
-  private waitMs = 0;
+  /** How late it is when it is looked at next. */
+  private waitedMs = 0;
   private second: Call | undefined = undefined;
   private running = 0;
   private poor: Poor | undefined = undefined;
@@ -100,7 +107,7 @@ class Race extends Delayed {
     this.send(this.call);
     if (delayMs !== undefined) {
       this.delayMs = delayMs;
-      this.waitMs = delayMs;
+      this.waitedMs = delayMs;
       this.waits.add(this, this.startedAt + delayMs);
     }
     return settled;
@@ -123,11 +130,11 @@ class Race extends Delayed {
     // What has been read of it since may be too much to be kept.
     if (call.cancelled || !mayBeSentTwice(call)) return;
     const now = clock.now();
-    if (!own.hasRoom(now) || !shared.tryWithdraw(now)) {
-      // Most that take long are over soon; the few that are not deserve a later place. Waits grow: a long poll is no reason
-      // to look every millisecond.
-      this.waitMs *= 2;
-      waits.add(this, now + this.waitMs);
+    const part = this.waitedMs > this.delayMs ? 1 : partOfFirstLook;
+    if (!own.hasRoom(now, part) || !shared.tryWithdraw(now)) {
+      // Each time when it is twice as late: a long poll is no reason to look every millisecond.
+      waits.add(this, now + this.waitedMs);
+      this.waitedMs *= 2;
       return;
     }
     own.tryWithdraw(now);

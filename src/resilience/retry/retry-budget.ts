@@ -57,10 +57,14 @@ export class RetryBudget {
     this.recentCalls++;
   }
 
-  /** Whether {@link tryWithdraw} would answer yes. */
-  hasRoom(now: number): boolean {
+  /**
+   * Whether {@link tryWithdraw} would answer yes.
+   *
+   * @param part of what calls pay for, 0–1: who asks with less than 1 leaves the rest to others. Default 1.
+   */
+  hasRoom(now: number, part = 1): boolean {
     this.placeAt(now);
-    return this.recentRetries + 1 <= Math.max(this.minRetries, this.recentCalls * this.ratio);
+    return this.recentRetries + 1 <= Math.max(this.minRetries, this.recentCalls * this.ratio * part);
   }
 
   /** Counts a retry at the instant `now` if the budget has room for it. */

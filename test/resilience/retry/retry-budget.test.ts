@@ -50,6 +50,18 @@ describe('RetryBudget', () => {
     expect(retries / 5_000).toBeGreaterThan(0.17);
   });
 
+  it('leaves to others what somebody does without, and never the minimum', () => {
+    const budget = new RetryBudget({ percent: 10, minRetriesPerSecond: 2 });
+    for (let call = 0; call < 100; call++) budget.deposit(0);
+    const taken: number[] = [];
+    while (budget.hasRoom(0, 0.5) && budget.tryWithdraw(0)) taken.push(0);
+    expect(taken).toHaveLength(5);
+    expect([budget.hasRoom(0, 0.5), budget.hasRoom(0)]).toEqual([false, true]);
+    const small = new RetryBudget({ percent: 10, minRetriesPerSecond: 2 });
+    expect(small.tryWithdraw(0)).toBe(true);
+    expect(small.hasRoom(0, 0.1)).toBe(true);
+  });
+
   it('names an option that is out of range', () => {
     expect(() => new RetryBudget({ percent: 101, minRetriesPerSecond: 1 })).toThrow(/retryBudget\.percent is 101/);
     expect(() => new RetryBudget({ percent: 1, minRetriesPerSecond: -1 })).toThrow(/minRetriesPerSecond is -1/);
