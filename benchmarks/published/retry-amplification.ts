@@ -2,33 +2,30 @@
  * How much load do retries add while a service fails? With a fixed number of retries, as many times; with a budget, a fifth
  * (Google, "Site Reliability Engineering", ch. 22: 3 retries make a fourfold load at a failure of everything).
  *
- * In simulated time, medians of five seeds. node benchmarks/published/retry-amplification.ts
+ * In simulated time, five seeds. Writes benchmarks/results/retry-amplification.json.
+ *
+ * node benchmarks/published/retry-amplification.ts
  */
-import { writeFileSync } from 'node:fs';
-import { medianOf, type Policy } from './scenario.ts';
+import { failurePercents } from './experiments.ts';
+import { median, type Outcomes } from './outcomes.ts';
+import { retryPolicies } from './policies.ts';
+import { compare, keep, meshArms } from './scenario.ts';
 
-const three = { max: 3, retryOn: '500' };
-const all: Policy = { outlierDetection: { disabled: true } };
-const arms: Readonly<Record<string, Policy>> = {
-  'no retries': { ...all, retries: { max: 0 } },
-  'three retries': { ...all, retries: three, retryBudget: { percent: 100, minRetriesPerSecond: 1_000_000 } },
-  'three retries, budget (default)': { ...all, retries: three },
-};
-const failureRates = [0, 0.1, 0.25, 0.5, 0.75, 1];
-
-const results: Record<string, Record<string, string>> = {};
-for (const [name, policy] of Object.entries(arms)) {
-  const row: Record<string, string> = {};
-  for (const probability of failureRates) {
-    const faults = [{ kind: 'status' as const, status: 500, probability }];
-    const endpoints = Array.from({ length: 4 }, () => ({ faults: probability === 0 ? [] : faults }));
-    const medians = await medianOf({ endpoints, callsPerSecond: 500, durationMs: 10_000, policy });
-    row[`${probability * 100}% fail`] = `${medians(({ amplification }) => amplification).toFixed(2)}×`;
-  }
-  results[name] = row;
+const results: Record<string, Record<string, readonly Outcomes[]>> = {};
+for (const percent of failurePercents) {
+  results[`${percent}% fail`] = await compare(`${percent}% fail`, meshArms(retryPolicies));
 }
-console.table(results);
-writeFileSync(
-  new URL('../results/retry-amplification.json', import.meta.url),
-  `${JSON.stringify({ node: process.version, results }, undefined, 2)}\n`,
+console.table(
+  Object.fromEntries(
+    Object.entries(results).map(([experiment, arms]) => [
+      experiment,
+      Object.fromEntries(
+        Object.entries(arms).map(([arm, all]) => [
+          arm,
+          median(all.map(({ amplification }) => amplification)).toFixed(2),
+        ]),
+      ),
+    ]),
+  ),
 );
+keep('retry-amplification', results);

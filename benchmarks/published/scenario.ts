@@ -1,86 +1,103 @@
 /**
- * How is a published experiment repeated? In simulated time, with an open-loop load (calls come when they come, however
- * slow the answers), the same for each arm and seed; figures are medians over the seeds.
+ * How is a published experiment repeated in simulated time? With an open-loop load (calls come when they come, however slow
+ * the answers), the same for each arm and seed, and the real mesh over fake servers.
  */
-import type { MeshDocument } from '../../src/index.ts';
-import type { EndpointProfile } from '../../src/testing/endpoint-profile.ts';
+import { parseArgs } from 'node:util';
+import type { CallOptions } from '../../src/core/call-options.ts';
 import { openLoop, simulateMesh } from '../../src/testing/index.ts';
-
-/** How a service is used. */
-export type Policy = NonNullable<NonNullable<MeshDocument['services']>[number]['trafficPolicy']>;
-
-/** An experiment. */
-export interface Scenario {
-  /** Of the endpoints, in order. */
-  readonly endpoints: readonly EndpointProfile[];
-  readonly callsPerSecond: number;
-  readonly durationMs: number;
-  /** An answer that takes longer is a failure. Default: none is too slow. */
-  readonly slowMs?: number;
-  readonly policy: Policy;
-}
-
-/** What came of it. */
-export interface Outcomes {
-  /** Calls with a 200 in time, 0–1. */
-  readonly success: number;
-  /** Attempts for each call. */
-  readonly amplification: number;
-  /** The share of the attempts that each endpoint got. */
-  readonly shares: readonly number[];
-  /** Latencies of the calls with a 200, in ms, in order. */
-  readonly latenciesMs: readonly number[];
-}
+import { type Experiment, experimentNamed } from './experiments.ts';
+import { measure, type Outcomes } from './outcomes.ts';
+import type { Policies, Policy } from './policies.ts';
+import { type Results, writeResults } from './results.ts';
 
 const host = 'published';
 
 /** Seeds of the repetitions. */
 export const seeds: readonly number[] = [1, 2, 3, 4, 5];
 
+/** What the calls of a scenario have. */
+export interface Calls {
+  /** As in `createMesh`. */
+  readonly defaults?: CallOptions;
+  /** Of each call, by its index. */
+  readonly overrides?: (index: number) => CallOptions;
+  /** What kind of call it is; figures are kept of each kind. */
+  readonly kindOf?: (index: number) => string;
+}
+
 function addressOf(index: number): string {
   return `10.0.${index >> 8}.${index & 255}:80`;
 }
 
-/** Runs a scenario once. */
-export async function run(
-  { endpoints, callsPerSecond, durationMs, slowMs, policy }: Scenario,
-  seed: number,
-): Promise<Outcomes> {
+/** Runs an experiment once. */
+export async function run(experiment: Experiment, policy: Policy, seed: number, calls: Calls = {}): Promise<Outcomes> {
+  const { endpoints, callsPerSecond, durationMs } = experiment;
+  const { defaults = {}, overrides, kindOf } = calls;
   const addresses = endpoints.map((_, index) => addressOf(index));
   const simulation = await simulateMesh({
     document: { services: [{ host, endpoints: addresses.map((address) => ({ address })), trafficPolicy: policy }] },
     seed,
     endpoints: Object.fromEntries(endpoints.map((profile, index) => [addressOf(index), profile])),
+    defaults,
   });
-  const samples = await openLoop(simulation, { url: `http://${host}/`, callsPerSecond, durationMs });
+  const load = { url: `http://${host}/`, callsPerSecond, durationMs };
+  const samples = await openLoop(simulation, overrides === undefined ? load : { ...load, overrides });
   await simulation.close({ timeoutMs: 1 });
-  const good = samples.filter(({ status, error }) => status === 200 && error === undefined);
-  const latenciesMs = good.map(({ startedAt, endedAt }) => endedAt - startedAt).sort((a, b) => a - b);
-  const inTime = slowMs === undefined ? latenciesMs : latenciesMs.filter((latencyMs) => latencyMs <= slowMs);
   const { received } = simulation.network;
-  const shares = addresses.map(
-    (address) => received.filter((one) => one.endpoint === address).length / received.length,
+  return measure(
+    experiment,
+    samples.map(({ index, startedAt, endedAt, status, error }) => ({
+      dueAt: startedAt,
+      latencyMs: endedAt - startedAt,
+      status: error === undefined ? status : undefined,
+      ...(kindOf === undefined ? {} : { kind: kindOf(index) }),
+    })),
+    addresses.map((address) => received.filter(({ endpoint }) => endpoint === address).length),
   );
-  const calls = samples.length;
-  return { success: inTime.length / calls, amplification: received.length / calls, shares, latenciesMs };
 }
 
-/** The q-quantile of sorted values. */
-export function quantile(sorted: readonly number[], q: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+/** One arm of an experiment, with a seed. */
+export type Arm = (experiment: Experiment, seed: number) => Outcomes | Promise<Outcomes>;
+
+/** The arms that are these policies. */
+export function meshArms(policies: Policies, calls: Calls = {}): Readonly<Record<string, Arm>> {
+  const arms = Object.entries(policies).map(([name, policy]): [string, Arm] => [
+    name,
+    (experiment, seed) => run(experiment, policy, seed, calls),
+  ]);
+  return Object.fromEntries(arms);
 }
 
-/** The median of a figure over the seeds. */
-export async function medianOf(scenario: Scenario): Promise<(pick: (outcomes: Outcomes) => number) => number> {
-  const all: Outcomes[] = [];
-  for (const seed of seeds) all.push(await run(scenario, seed));
-  return (pick) => {
-    const values = all.map(pick).sort((a, b) => a - b);
-    return values[Math.floor(values.length / 2)] as number;
-  };
+/** Of the command line: only arms with this in their names. */
+const { values } = parseArgs({ options: { arms: { type: 'string', default: '' } } });
+
+/** Runs arms with all seeds. */
+export async function repeat<T>(
+  arms: Readonly<Record<string, (seed: number) => T | Promise<T>>>,
+): Promise<Record<string, readonly T[]>> {
+  const outcomes: Record<string, readonly T[]> = {};
+  for (const [name, arm] of Object.entries(arms)) {
+    if (!name.includes(values.arms)) continue;
+    const all: T[] = [];
+    for (const seed of seeds) all.push(await arm(seed));
+    outcomes[name] = all;
+  }
+  return outcomes;
 }
 
-/** `0.99952` as `99.95%`. */
-export function percent(share: number, digits = 2): string {
-  return `${(share * 100).toFixed(digits)}%`;
+/** Runs the arms of an experiment with all seeds. */
+export function compare(
+  experiment: string,
+  arms: Readonly<Record<string, Arm>>,
+): Promise<Record<string, readonly Outcomes[]>> {
+  const made = Object.entries(arms).map(([name, arm]): [string, (seed: number) => Outcomes | Promise<Outcomes>] => [
+    name,
+    (seed) => arm(experimentNamed(experiment), seed),
+  ]);
+  return repeat(Object.fromEntries(made));
+}
+
+/** Writes benchmarks/results/`name`.json, unless some arms were left out. */
+export function keep<T>(name: string, results: Results<T>['results']): void {
+  if (values.arms === '') writeResults(name, seeds.length, results);
 }

@@ -2,6 +2,7 @@
  * How is a simulated mesh put under load? With an open loop: calls come when they come, however slow the answers to those
  * before. A closed loop waits for slow answers, and so hides them (Tene's "coordinated omission").
  */
+import type { CallOptions } from '../core/call-options.ts';
 import type { Random } from '../core/random.ts';
 import type { Simulation } from './simulate-mesh.ts';
 
@@ -16,10 +17,14 @@ export interface LoadOptions {
   readonly durationMs: number;
   /** Draws the gaps between calls, exponentially, as strangers arrive. Default: all gaps are equal. */
   readonly random?: Random;
+  /** Overrides of the call with this index, from 0 on. Default: none. */
+  readonly overrides?: (index: number) => CallOptions;
 }
 
 /** One call of the load. */
 export interface LoadSample {
+  /** Which call it was, from 0 on. */
+  readonly index: number;
   /** Since the start of the simulation, in ms. */
   readonly startedAt: number;
   /** When the body had ended, or the error came, in ms. */
@@ -40,23 +45,26 @@ const drainLimitMs = 300_000;
  */
 export async function openLoop(simulation: Simulation, options: LoadOptions): Promise<readonly LoadSample[]> {
   const { clock } = simulation;
-  const { url, method = 'GET', callsPerSecond, durationMs, random } = options;
+  const { url, method = 'GET', callsPerSecond, durationMs, random, overrides } = options;
   const samples: LoadSample[] = [];
+  let started = 0;
   let running = 0;
   const call = async () => {
+    const index = started++;
     const startedAt = clock.now();
     let status: number | undefined;
     let error: unknown;
     running++;
     try {
-      const reply = await simulation.mesh.request(url, { method });
+      const mesh = overrides?.(index);
+      const reply = await simulation.mesh.request(url, mesh === undefined ? { method } : { method, mesh });
       status = reply.statusCode;
       await reply.body.arrayBuffer();
     } catch (cause) {
       error = cause;
     }
     running--;
-    samples.push({ startedAt, endedAt: clock.now(), status, error });
+    samples.push({ index, startedAt, endedAt: clock.now(), status, error });
   };
   const start = clock.now();
   for (let at = 0; at < durationMs; ) {

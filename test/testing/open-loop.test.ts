@@ -27,6 +27,20 @@ it('tells failures from answers', async () => {
   await simulation.close();
 });
 
+it('gives each call overrides of its own', async () => {
+  const simulation = await simulateMesh({ document, seed: 1, defaultProfile: { latency: 100 } });
+  const samples = await openLoop(simulation, {
+    url,
+    callsPerSecond: 10,
+    durationMs: 400,
+    overrides: (index) => (index % 2 === 0 ? {} : { timeoutMs: 50 }),
+  });
+  const answered = samples.filter(({ status }) => status === 200).map(({ index }) => index);
+  expect(answered).toEqual([0, 2]);
+  expect(samples.map(({ index }) => index).sort()).toEqual([0, 1, 2, 3]);
+  await simulation.close();
+});
+
 it('draws gaps that are at the rate of that instant on average', async () => {
   const simulation = await simulateMesh({ document, seed: 1 });
   const samples = await openLoop(simulation, {

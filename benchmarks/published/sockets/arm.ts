@@ -1,80 +1,76 @@
 /**
  * Runs one arm of one experiment, with servers of its own: `node arm.ts <row> <experiment> <arm>`. Waits for the message
- * `start`, so that all arms of a repetition run at the same time; answers with what it measured, or `null` when this machine
- * lacks what the arm needs.
+ * `start`, so that all arms of a repetition run at the same time; answers with `{ measured }`, `null` when this machine lacks
+ * what the arm needs, or with `{ error }`. It ends with the process that has started it, and so do its servers.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Experiment, experiments } from '../experiments.ts';
-import { openLoop, type Sample } from './open-loop.ts';
+import { experimentNamed } from '../experiments.ts';
+import { measure, type Outcomes, quantile, rounded } from '../outcomes.ts';
+import type { Client } from './arms.ts';
+import { end, nextMessage } from './child.ts';
+import { openLoop } from './open-loop.ts';
 import { rows } from './rows.ts';
 
-/** What an arm measured. */
-export interface Measured {
-  readonly calls: number;
-  /** Calls with a 200 in time, 0–1. */
-  readonly success: number;
-  /** Requests that servers saw, for each call. */
-  readonly amplification: number;
-  /** The share of them of each server. */
-  readonly shares: readonly number[];
-  /** Of the calls with a 200, at 0, 0.1, …, 99.9%: see {@link quantiles}. */
-  readonly latenciesMs: readonly number[];
-  /** Calls with a 200 in time, by the second in which they were due. */
-  readonly goodPerSecond: readonly number[];
-  /** How late calls were started, p99. Much of it, and the machine was too busy. */
-  readonly lateMs: number;
+/** What an arm says at its end. */
+export interface Answer {
+  readonly measured?: Outcomes | null;
+  readonly error?: string;
 }
 
-/** The quantiles that are kept. */
-export const quantiles = [0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999];
+const patienceMs = 20_000;
+const warmUpMs = 2_000;
+
+process.on('disconnect', () => process.exit());
+// As an exit, so that a proxy is ended too.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(1));
 
 const [row, name, armName] = process.argv.slice(2) as [string, string, string];
-const experiment = (experiments as Readonly<Record<string, Experiment>>)[name] as Experiment;
+const experiment = experimentNamed(name);
 
-const server = fork(new URL('./server.ts', import.meta.url), [name]);
-const [{ addresses }] = (await once(server, 'message')) as [{ addresses: string[] }];
-const client = await rows[row]?.arms[armName]?.(addresses);
-process.send?.('ready');
-await once(process, 'message');
-if (client === undefined) await report(null);
-else {
+try {
+  await answer({ measured: await run() });
+  process.exit();
+} catch (error) {
+  await answer({ error: String(error) });
+  process.exit(1);
+}
+
+async function run(): Promise<Outcomes | null> {
+  const server = fork(new URL('./server.ts', import.meta.url), [name]);
+  const { addresses } = await nextMessage<{ addresses: string[] }>(server, 'the servers', patienceMs);
+  const open = rows[row]?.arms[armName];
+  await warmUp(await open?.(addresses));
+  // What it learned is gone with it: this one knows nothing of the servers.
+  const client = await open?.(addresses);
+  process.send?.('ready');
+  await once(process, 'message');
+  if (client === undefined) return null;
   server.send('start');
   const samples = await openLoop(experiment, client.call);
   // What was cut off is still on its way to the servers' count.
   await pause(200);
   server.send('count');
-  const [{ counts }] = (await once(server, 'message')) as [{ counts: number[] }];
+  const { counts } = await nextMessage<{ counts: number[] }>(server, 'the servers', patienceMs);
   await client.close();
-  await report(measure(samples, counts));
-}
-
-async function report(measured: Measured | null): Promise<void> {
-  server.disconnect();
-  await once(server, 'exit');
-  await new Promise((resolve) => process.send?.({ measured }, resolve));
-  process.disconnect();
-}
-
-function measure(samples: readonly Sample[], counts: readonly number[]): Measured {
-  const good = samples.filter(({ status }) => status === 200);
-  const inTime = good.filter(({ latencyMs }) => latencyMs <= (experiment.slowMs ?? Number.POSITIVE_INFINITY));
-  const latencies = good.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
+  await end(server);
   const late = samples.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
-  const goodPerSecond = new Array<number>(Math.ceil(experiment.durationMs / 1_000)).fill(0);
-  for (const { dueAt } of inTime)
-    goodPerSecond[Math.floor(dueAt / 1_000)] = (goodPerSecond[Math.floor(dueAt / 1_000)] ?? 0) + 1;
-  const received = counts.reduce((sum, count) => sum + count, 0);
-  return {
-    calls: samples.length,
-    success: inTime.length / samples.length,
-    amplification: received / samples.length,
-    shares: counts.map((count) => count / received),
-    latenciesMs: quantiles.map(
-      (q) => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? -1,
-    ),
-    goodPerSecond,
-    lateMs: late[Math.floor(0.99 * late.length)] ?? -1,
-  };
+  return { ...measure(experiment, samples, counts), lateMs: rounded(quantile(late, 0.99), 1) };
+}
+
+/** Code runs slowly at first; that is not what is measured. */
+async function warmUp(client: Client | undefined): Promise<void> {
+  if (client === undefined) return;
+  const until = performance.now() + warmUpMs;
+  const callers = Array.from({ length: 8 }, async () => {
+    while (performance.now() < until) await client.call().catch(() => {});
+  });
+  await Promise.all(callers);
+  await client.close();
+}
+
+function answer(message: Answer): Promise<unknown> {
+  return new Promise((resolve) => process.send?.(message, resolve));
 }

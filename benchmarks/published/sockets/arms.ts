@@ -9,9 +9,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, BalancedPool, Pool } from 'undici';
-import { createMesh, type MeshDocument } from '../../../src/index.ts';
-
-type Policy = NonNullable<NonNullable<MeshDocument['services']>[number]['trafficPolicy']>;
+import { createMesh } from '../../../src/index.ts';
+import { type Policy, roomy } from '../policies.ts';
 
 /** A client that is ready. */
 export interface Client {
@@ -23,14 +22,7 @@ export interface Client {
 /** Opens a client of the servers at these addresses; `undefined` when this machine lacks what it needs. */
 export type Arm = (addresses: readonly string[]) => Promise<Client | undefined>;
 
-/** What would be in the way of a load test; the limits of each arm are alike. */
-const roomy = {
-  connectionPool: {
-    tcp: { maxConnections: 10_000 },
-    http: { http2MaxRequests: 100_000, http1MaxPendingRequests: 100_000 },
-  },
-} as const;
-
+/** Roomy too. */
 const sockets = { connections: 10_000, pipelining: 1, keepAliveTimeout: 60_000 };
 
 /** The mesh. */
@@ -82,7 +74,8 @@ async function get(dispatcher: Pool | BalancedPool): Promise<number> {
 /** HAProxy, least connections. */
 export const haproxy: Arm = (addresses) =>
   proxied('/usr/sbin/haproxy', ['-db', '-f'], (port) => [
-    'global\n  maxconn 20000\n  nbthread 1',
+    // It needs two descriptors for each, and most machines allow 20,000.
+    'global\n  maxconn 9000\n  nbthread 1',
     'defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s',
     `frontend all\n  bind 127.0.0.1:${port}\n  default_backend servers`,
     `backend servers\n  balance leastconn\n  http-reuse always\n${addresses
@@ -113,6 +106,10 @@ async function proxied(
   const path = join(folder, 'proxy.conf');
   writeFileSync(path, `${config(port, folder).join('\n')}\n`);
   const proxy = spawn(binary, [...options, path], { stdio: 'ignore' });
+  process.on('exit', () => {
+    proxy.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
   await listening(port, proxy);
   const agent = new Agent(sockets);
   return {
@@ -129,7 +126,6 @@ async function proxied(
       await agent.destroy();
       proxy.kill();
       await once(proxy, 'exit');
-      rmSync(folder, { recursive: true });
     },
   };
 }

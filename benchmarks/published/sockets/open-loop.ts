@@ -4,46 +4,52 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Experiment } from '../experiments.ts';
+import type { Sample } from '../outcomes.ts';
 
 /** One call. */
-export interface Sample {
-  /** When it was due, in ms since the start. */
-  readonly dueAt: number;
-  /** From then to the end of its body, or its error. */
-  readonly latencyMs: number;
-  /** Undefined for an error. */
-  readonly status: number | undefined;
+export interface LateSample extends Sample {
   /** How late it was started. */
   readonly lateMs: number;
 }
 
-/** Makes the calls of `experiment`, and waits for them, at most `drainMs` beyond the last. */
+/**
+ * So many are started before the event loop has its turn. A server would read as much from its sockets: a client that is behind
+ * may not be kept from its answers by ever more calls.
+ */
+const callsPerTurn = 16;
+
+/** Makes the calls of `experiment`, and waits for them, at most `drainMs` beyond the last; those that take longer fail. */
 export async function openLoop(
   { callsPerSecond, durationMs }: Experiment,
   call: () => Promise<number>,
   drainMs = 10_000,
-): Promise<readonly Sample[]> {
-  const samples: Sample[] = [];
+): Promise<readonly LateSample[]> {
+  const samples: LateSample[] = [];
+  const running = new Map<number, number>();
   const start = performance.now();
-  let running = 0;
+  const since = (dueAt: number) => performance.now() - start - dueAt;
   const make = async (dueAt: number) => {
-    running++;
-    const lateMs = performance.now() - start - dueAt;
+    const lateMs = since(dueAt);
+    running.set(dueAt, lateMs);
     const status = await call().catch(() => undefined);
-    samples.push({ dueAt, latencyMs: performance.now() - start - dueAt, status, lateMs });
-    running--;
+    if (running.delete(dueAt)) samples.push({ dueAt, latencyMs: since(dueAt), status, lateMs });
   };
   let dueAt = 0;
   while (dueAt < durationMs) {
-    const now = performance.now() - start;
-    while (dueAt <= now && dueAt < durationMs) {
+    for (let made = 0; made < callsPerTurn && since(dueAt) >= 0 && dueAt < durationMs; made++) {
       void make(dueAt);
       dueAt += 1_000 / (typeof callsPerSecond === 'number' ? callsPerSecond : callsPerSecond(dueAt));
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueAt - (performance.now() - start))));
+    const earlyMs = -since(dueAt);
+    if (earlyMs > 0) await pause(earlyMs);
+    else await new Promise((resolve) => setImmediate(resolve));
   }
-  for (let waited = 0; running > 0 && waited < drainMs; waited += 50) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  for (let waited = 0; running.size > 0 && waited < drainMs; waited += 50) await pause(50);
+  for (const [dueAt, lateMs] of running) samples.push({ dueAt, latencyMs: since(dueAt), status: undefined, lateMs });
+  running.clear();
   return samples;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

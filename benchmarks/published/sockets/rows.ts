@@ -1,11 +1,9 @@
 /**
  * Which arms are compared in which experiment? One row of docs/results.md each.
  */
-import type { MeshDocument } from '../../../src/index.ts';
-import { busy } from '../experiments.ts';
+import { busy, failurePercents } from '../experiments.ts';
+import { balancerPolicies, overloadPolicies, type Policies, retryPolicies } from '../policies.ts';
 import { type Arm, balancedPool, haproxy, mesh, nginx, plainRoundRobin } from './arms.ts';
-
-type Policy = NonNullable<NonNullable<MeshDocument['services']>[number]['trafficPolicy']>;
 
 /** The numbers are those of the published results. */
 export interface Row {
@@ -14,53 +12,47 @@ export interface Row {
   readonly arms: Readonly<Record<string, Arm>>;
 }
 
+/** Arms of the mesh, by the names of their policies. */
+function meshes(policies: Policies, names: readonly string[], timeoutMs?: number): Readonly<Record<string, Arm>> {
+  return Object.fromEntries(names.map((name) => [`inmesh, ${name}`, mesh(policies[name], timeoutMs)]));
+}
+
 const balancers: Readonly<Record<string, Arm>> = {
-  'inmesh (peak EWMA)': mesh(),
-  'inmesh, least request': mesh({ loadBalancer: { simple: 'LEAST_REQUEST' } }),
-  'inmesh, round robin': mesh({ loadBalancer: { simple: 'ROUND_ROBIN' } }),
+  ...meshes(balancerPolicies, ['peak EWMA (default)', 'Prequal', 'least request', 'round robin']),
   'undici BalancedPool': balancedPool,
-  'round robin': plainRoundRobin,
+  'undici, round robin': plainRoundRobin,
 };
 
-const noRetries: Policy = { retries: { max: 0 } };
-const alone: Policy = { outlierDetection: { disabled: true } };
-const three = { max: 3, retryOn: '500' };
-const noBudget = { percent: 100, minRetriesPerSecond: 1_000_000 };
-const eager = { max: 3, perTryTimeout: `${busy.timeoutMs}ms`, retryOn: 'reset,500,502,503,504,cancelled' };
-const patience = 4 * busy.timeoutMs;
+const besides = meshes(balancerPolicies, ['peak EWMA, latency ejection', 'peak EWMA, hedging']);
 
 /** The rows by number. */
 export const rows: Readonly<Record<string, Row>> = {
   '1': {
     experiments: ['slow server'],
-    arms: {
-      ...balancers,
-      'inmesh, hedging': mesh({ hedge: { maxExtraLoad: 1 } }),
-      'inmesh, no retries': mesh(noRetries),
-    },
+    arms: { ...balancers, ...besides, 'inmesh, no retries': mesh({ retries: { max: 0 } }) },
   },
   '2': { experiments: ['sinkhole'], arms: balancers },
   '3': { experiments: ['fast and slow'], arms: balancers },
   '4': {
     experiments: ['uneven servers'],
-    arms: { ...balancers, 'HAProxy leastconn': haproxy, 'nginx least_conn': nginx },
+    arms: { ...balancers, ...besides, 'HAProxy leastconn': haproxy, 'nginx least_conn': nginx },
   },
   '7': {
-    experiments: [0, 25, 50, 75, 100].map((percent) => `${percent}% fail`),
-    arms: {
-      none: mesh({ ...alone, retries: { max: 0 } }),
-      three: mesh({ ...alone, retries: three, retryBudget: noBudget }),
-      'three, within the budget': mesh({ ...alone, retries: three }),
-    },
+    experiments: failurePercents.map((percent) => `${percent}% fail`),
+    arms: meshes(retryPolicies, Object.keys(retryPolicies)),
   },
   '8': {
     experiments: ['metastable'],
-    arms: {
-      'three retries, no budget': mesh({ ...alone, retries: eager, retryBudget: noBudget }, patience),
-      'three retries, default budget': mesh({ ...alone, retries: eager }, patience),
-      'adaptive limit, Vegas': mesh({ retries: eager, adaptiveConcurrency: {} }, patience),
-      'adaptive limit, Gradient2': mesh({ retries: eager, adaptiveConcurrency: { algorithm: 'GRADIENT2' } }, patience),
-    },
+    arms: meshes(
+      overloadPolicies,
+      [
+        'three retries, no budget',
+        'three retries within the default budget',
+        'adaptive limit, Vegas',
+        'adaptive limit, Gradient2',
+      ],
+      4 * busy.timeoutMs,
+    ),
   },
   '9': { experiments: ['bad pod'], arms: balancers },
 };

@@ -1,6 +1,6 @@
 /**
  * The servers of an experiment, on sockets: a process that answers after a timer, as the profile of each says. Started by
- * an arm; `node server.ts <experiment>`. Messages: `{ addresses }` when it listens; on `start` its time begins; on `count`
+ * an arm; `node server.ts <experiment>`. Messages: `{ addresses }` when it listens; on `start` its time begins, and its count; on `count`
  * it answers with `{ counts }`, the requests that each server has seen.
  */
 import { createServer, type ServerResponse } from 'node:http';
@@ -8,9 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { FakeServer } from '../../../src/testing/fake-server.ts';
-import { type Experiment, experiments } from '../experiments.ts';
+import { experimentNamed } from '../experiments.ts';
 
-const { endpoints } = (experiments as Readonly<Record<string, Experiment>>)[process.argv[2] as string] as Experiment;
+const { endpoints } = experimentNamed(process.argv[2] as string);
 let startedAt = systemClock.now();
 const clock = { ...systemClock, now: () => systemClock.now() - startedAt };
 const counts = endpoints.map(() => 0);
@@ -53,8 +53,10 @@ const addresses = await Promise.all(
 );
 
 process.on('message', (message) => {
-  if (message === 'start') startedAt = systemClock.now();
-  else if (message === 'count') process.send?.({ counts });
+  if (message === 'start') {
+    startedAt = systemClock.now();
+    counts.fill(0);
+  } else if (message === 'count') process.send?.({ counts });
 });
 process.on('disconnect', () => process.exit());
 process.send?.({ addresses });
