@@ -94,8 +94,19 @@ export class ResponseCache {
     const asked = conditional(toHeaderList(headers as HeaderInput), call);
     if (asked === undefined) new Forwarding(call, handler).run({ run: (sent) => noted(source, source.next(sent)) });
     else if (!answered) {
-      call.onCancel((reason) => asked.cancel(reason));
-      new Forwarding(asked, handler).run({ run: (sent) => noted(source, source.next(sent)) });
+      const cancelAsked = (reason: unknown) => asked.cancel(reason);
+      call.onCancel(cancelAsked);
+      const run = async (sent: Call) => {
+        try {
+          const reply = await noted(source, source.next(sent));
+          reply.onEnd(() => call.offCancel(cancelAsked));
+          return reply;
+        } catch (error) {
+          call.offCancel(cancelAsked);
+          throw error;
+        }
+      };
+      new Forwarding(asked, handler).run({ run });
     } else this.sendInBackground(asked, `${options.origin}${call.path}`, source.next, handler);
     return true;
   }

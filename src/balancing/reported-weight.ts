@@ -38,6 +38,8 @@ export class ReportedWeight implements LoadMetric {
     }
     if (now - this.reportsSince < blackoutMs) return 0;
     const { requestsPerSecond, errorsPerSecond, utilization } = this.last;
-    return requestsPerSecond / (utilization + (errorsPerSecond / requestsPerSecond) * errorPenalty);
+    const weight = requestsPerSecond / (utilization + (errorsPerSecond / requestsPerSecond) * errorPenalty);
+    // A report that makes no sense says nothing.
+    return Number.isFinite(weight) && weight > 0 ? weight : 0;
   }
 }

@@ -37,7 +37,8 @@ const maxDelayMs = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: platformNow,
   wallTime: () => platformWallTime(),
-  setTimer: (callback, delayMs) => platformSetTimeout(callback, delayMs > maxDelayMs ? maxDelayMs : delayMs),
+  // Node cuts fractions off; a limit must not be shorter than it says.
+  setTimer: (callback, delayMs) => platformSetTimeout(callback, delayMs > maxDelayMs ? maxDelayMs : Math.ceil(delayMs)),
   setBackgroundTimer: (callback, delayMs) =>
     platformSetTimeout(callback, delayMs > maxDelayMs ? maxDelayMs : delayMs).unref(),
   clearTimer: (timer) => platformClearTimeout(timer as NodeJS.Timeout),

@@ -5,6 +5,9 @@
  */
 import type { Clock, Timer } from './clock.ts';
 
+/** The longest delay of a timer of Node, in ms: 24.8 days. */
+const maxDelayMs = 2 ** 31 - 1;
+
 /** How many that are due later a new one may stand before; beyond it gets a timer of its own. */
 const maxSteps = 8;
 
@@ -40,7 +43,7 @@ export class DelayQueue {
   /** Calls back at the instant `dueAt`; never for `Infinity`. What waits is removed first. */
   add(entry: Delayed, dueAt: number): void {
     if (entry.isWaiting) this.remove(entry);
-    if (dueAt === Number.POSITIVE_INFINITY) return;
+    if (!(dueAt < Number.POSITIVE_INFINITY)) return;
     entry.dueAt = dueAt;
     entry.isWaiting = true;
     let before = this.last;
@@ -100,8 +103,9 @@ export class DelayQueue {
   private arm(dueAt: number): void {
     const { clock } = this;
     if (this.timer !== undefined) clock.clearTimer(this.timer);
-    this.timerAt = dueAt;
-    this.timer = clock.setTimer(this.onTimer, Math.max(0, dueAt - clock.now()));
+    const now = clock.now();
+    this.timerAt = Math.min(dueAt, now + maxDelayMs);
+    this.timer = clock.setTimer(this.onTimer, Math.max(0, this.timerAt - now));
   }
 
   private disarm(): void {

@@ -28,6 +28,9 @@ class PolicyRun {
   /** Tells the policy that nobody waits for it any more. */
   private readonly gone = new AbortController();
   private readonly replies: Reply[] = [];
+  /** Executions under way. */
+  private running = 0;
+  private over = false;
   private former: { readonly execution: Call; readonly result: Promise<Reply> } | undefined = undefined;
 
   constructor(waits: CallWaits, call: Call, next: Next<Call, Reply>) {
@@ -51,6 +54,7 @@ class PolicyRun {
       for (const reply of this.replies) discardReply(reply, this.clock);
       throw error;
     } finally {
+      this.over = true;
       call.offCancel(onCancel);
       watch.failed();
     }
@@ -70,6 +74,7 @@ class PolicyRun {
     const { call, watch, replies } = this;
     if (call.cancelled) throw call.cancelReason;
     watch.failed();
+    this.running++;
     const onParentCancel = (reason: unknown) => execution.cancel(reason);
     const onAbort = () => execution.cancel(signal.reason);
     call.onCancel(onParentCancel);
@@ -77,7 +82,9 @@ class PolicyRun {
     else signal.addEventListener('abort', onAbort, { once: true });
     try {
       const reply = await this.next(execution);
-      replies.push(reply);
+      // The policy has its result, and does not wait for this one.
+      if (this.over) discardReply(reply, this.clock);
+      else replies.push(reply);
       reply.onEnd(() => call.offCancel(onParentCancel));
       return reply;
     } catch (error) {
@@ -86,7 +93,8 @@ class PolicyRun {
     } finally {
       // The signal is for the head: a policy's timeout aborts it when the function has returned, and would cut the body.
       signal.removeEventListener('abort', onAbort);
-      this.policyWaits();
+      this.running--;
+      if (!this.over && this.running === 0) this.policyWaits();
     }
   }
 

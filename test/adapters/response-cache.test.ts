@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { Writable } from 'node:stream';
 import { cacheStores } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CacheStore } from '../../src/mesh/create-engine.ts';
@@ -167,6 +168,8 @@ describe('a call with a cache', () => {
       },
     ],
     ['never answers', { get: () => new Promise(() => {}) }],
+    ['has half an entry', { get: () => ({ statusCode: 200 }) as never }],
+    ['takes nothing', { createWriteStream: () => new Writable({ highWaterMark: 1, write() {} }) }],
     [
       'cannot write',
       {

@@ -48,6 +48,37 @@ describe('WEIGHTED_ROUND_ROBIN', () => {
     expect(sharesAt(picker, all, 10_000)).toEqual([10, 30, 60]);
   });
 
+  it.each<[string, Partial<LoadReport>]>([
+    ['endless', { utilization: 1e-300, requestsPerSecond: 1e300 }],
+    ['none', { requestsPerSecond: 5e-324, errorsPerSecond: 1e308 }],
+  ])('takes a weight that is %s for unknown', (_, strange) => {
+    const all = members(3);
+    const picker = pickerOf(all, { blackoutMs: 0, errorPenalty: 0 });
+    report(all[0] as Member, 0, strange);
+    for (const member of all.slice(1)) report(member, 0, {});
+    expect(sharesAt(picker, all, 0)).toEqual([33, 33, 33]);
+  });
+
+  it('lets no report take the calls of all others', () => {
+    const all = members(3);
+    const picker = pickerOf(all, { blackoutMs: 0 });
+    report(all[0] as Member, 0, { utilization: 0.000_001 });
+    for (const member of all.slice(1)) report(member, 0, {});
+    expect(sharesAt(picker, all, 0)).toEqual([83, 8, 8]);
+  });
+
+  it('shares by weight also when there are fewer picks than looks at the weights', () => {
+    const all = members(2);
+    const picker = pickerOf(all, { blackoutMs: 0 });
+    const counts = [0, 0];
+    for (let now = 0; now < 1_000_000; now += 1_100) {
+      report(all[0] as Member, now, { utilization: 0.9 });
+      report(all[1] as Member, now, { utilization: 0.1 });
+      counts[all.indexOf(picker.pick(undefined, none, now) as FakeMember)]!++;
+    }
+    expect((counts[0] as number) / 910).toBeCloseTo(0.1, 1);
+  });
+
   it('counts failures as utilization', () => {
     const all = members(2);
     const picker = pickerOf(all, { blackoutMs: 0 });

@@ -99,6 +99,17 @@ describe('a delay queue', () => {
     expect(called).toBe(1);
   });
 
+  it('waits longer than the longest timer, and for nothing that is no instant', async () => {
+    const { clock, queue, fired, entry } = open();
+    const days = 24 * 3_600_000;
+    queue.add(entry('late'), 40 * days);
+    queue.add(entry('never'), Number.NaN);
+    await clock.advance(39 * days);
+    expect(fired).toEqual([]);
+    await clock.advance(2 * days);
+    expect(fired).toEqual([['late', 40 * days]]);
+  });
+
   it('does for all what a timer each would do', async () => {
     const step = fc.oneof(
       fc.record({ add: fc.integer({ min: 0, max: 9 }), delay: fc.integer({ min: 0, max: 50 }) }),

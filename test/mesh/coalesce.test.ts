@@ -1,6 +1,7 @@
 import { Registry as PrometheusRegistry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MeshRequestOptions } from '../../src/adapters/request.ts';
+import { InboundContext, inboundContext } from '../../src/mesh/inbound-context.ts';
 import type { EndpointProfile } from '../../src/testing/endpoint-profile.ts';
 import { latency } from '../../src/testing/latency.ts';
 import { codeOf } from './code-of.ts';
@@ -165,6 +166,27 @@ describe('a caller who gives up', () => {
     const first = call();
     await clock.advance(10);
     expect(await outcomes([first, call(), call()])).toEqual([['INMESH_TIMEOUT', '200 16', '200 16'], 2]);
+  });
+
+  it('has a deadline of its own for the body too, whatever is left to the first', async () => {
+    const { clock } = await open({ headers: sized(16), latency: 20, body: { chunks: 4, everyMs: 10 } });
+    const first = inboundContext.run(new InboundContext(clock.now() + 40, false, [], undefined), () => call());
+    expect(await outcomes([first, call()])).toEqual([['INMESH_DEADLINE', '200 16'], 1]);
+  });
+
+  it('is never sent again at its deadline, also below a cache', async () => {
+    const headers = { 'cache-control': 'max-age=0', etag: '"1"' };
+    const { mesh, clock, network } = await open({ headers }, { cache: true, timeout: '1s', headTimeout: false });
+    const other = () => mesh.request('http://reviews/x', { method: 'POST' });
+    for (const request of [call(), other()]) {
+      await clock.advance(100);
+      await request;
+    }
+    network.received.length = 0;
+    for (const address of [a, b]) network.setProfile(address, { faults: [{ kind: 'stall' }] });
+    await clock.advance(2);
+    const [answers, requests] = await outcomes([call({ mesh: { idempotent: false } })], 3_000);
+    expect([answers, requests]).toEqual([['INMESH_TIMEOUT'], 1]);
   });
 
   it('does not make later callers wait for a request that stalls', async () => {

@@ -15,6 +15,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Bench, bodyOf } from '../adapters/bench.ts';
 import { guardTests } from '../faults/guard-tests.ts';
 import { codeOf } from './code-of.ts';
+import { reviews, virtualMesh } from './virtual-mesh.ts';
 
 const bench = new Bench();
 afterEach(() => bench.close());
@@ -40,6 +41,43 @@ async function open(statuses: readonly (number | 'never')[], body = 'x'.repeat(2
 
 const bad = handleWhenResult((reply) => (reply as { status: number }).status >= 500);
 const again = (maxAttempts: number, waitMs = 0) => ({ maxAttempts, backoff: new ConstantBackoff(waitMs) });
+
+describe("a policy of one's own", () => {
+  /** Runs the call twice at once, and takes the first answer. */
+  const both = {
+    execute: (run: (context: { signal: AbortSignal }) => unknown, signal = new AbortController().signal) =>
+      Promise.any([run({ signal }), run({ signal })]),
+  } as unknown as IPolicy;
+
+  it('may run a call twice at once: its body is not cut, and the other reply is let go', async () => {
+    const slow = { latency: 10, body: { chunks: 8, everyMs: 100 } };
+    const virtual = await virtualMesh(
+      { services: [reviews(['10.0.0.1:80', '10.0.0.2:80'], { headTimeout: '200ms' })] },
+      { endpoints: { '10.0.0.1:80': slow, '10.0.0.2:80': { ...slow, latency: 100 } } },
+    );
+    const text = virtual.mesh.request('http://reviews/', { mesh: { policy: both } }).then(({ body }) => body.text());
+    await virtual.clock.advance(5_000);
+    expect(await text).toHaveLength(16);
+    expect(Object.values(virtual.endpoints()).map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+    await virtual.close();
+  });
+
+  it('leaves no timer behind when its caller gives up', async () => {
+    const virtual = await virtualMesh(
+      { services: [reviews(['10.0.0.1:80'])] },
+      { defaultProfile: { faults: [{ kind: 'stall' }] } },
+    );
+    const controller = new AbortController();
+    const policy = retry(handleAll, { maxAttempts: 2 });
+    const call = virtual.mesh.request('http://reviews/', { mesh: { policy }, signal: controller.signal });
+    await virtual.clock.advance(10);
+    controller.abort();
+    await expect(call).rejects.toThrow();
+    await virtual.clock.advance(0);
+    expect(virtual.clock.pendingTimers - virtual.clock.pendingBackgroundTimers).toBe(0);
+    await virtual.close();
+  });
+});
 
 describe('a policy of cockatiel', () => {
   it('repeats a call whose reply it dislikes, with its body, and hands on the last reply', async () => {

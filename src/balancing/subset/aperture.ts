@@ -41,16 +41,33 @@ const rounding = 1e-12;
 export function aperture(size: number, { index, count }: Instance): ChooseSubset {
   const wanted = Math.max(size, leastSize);
   return (members, leastHealthy) => {
-    const slices = Math.ceil((wanted * count) / members.length - rounding);
+    const slices = Math.ceil(count * lengthFor(wanted, members) - rounding);
     if (slices >= count) return { members, parts: undefined };
     const { first, second } = memberHashes(members);
     const ring = inOrderOf(members, first, second);
-    for (let reach = slices; reach < count; reach++) {
+    // What is within reach grows with it, so the least that does is found by halves.
+    let [least, most] = [slices, count];
+    let found: Subset | undefined;
+    while (least < most) {
+      const reach = found === undefined && least === slices ? slices : (least + most) >> 1;
       const subset = within(ring, index / count, reach / count);
-      if (healthyOf(subset.members) >= leastHealthy) return subset;
+      if (healthyOf(subset.members) >= leastHealthy) {
+        found = subset;
+        most = reach;
+      } else least = reach + 1;
     }
-    return { members, parts: undefined };
+    return found ?? { members, parts: undefined };
   };
+}
+
+/** How long a piece of the ring is that touches `wanted` members wherever it lies: more than so many of the heaviest less one. */
+function lengthFor(wanted: number, members: readonly Member[]): number {
+  const lengths = members.map(lengthOf);
+  const even = wanted / members.length;
+  if (lengths.every((length) => length === lengths[0])) return even;
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const heaviest = lengths.toSorted((a, b) => b - a).slice(0, wanted - 1);
+  return Math.max(even, sum(heaviest) / sum(lengths));
 }
 
 /** Who lies on the piece of `length` from `start` on, both as parts of the ring. */

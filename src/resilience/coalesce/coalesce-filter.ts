@@ -62,8 +62,8 @@ export function coalesceFilter({ clock, onJoin }: CoalesceFilterOptions): Filter
 }
 
 /** Equal for equal calls. */
-function keyOf({ method, authority, path, headers, options, criticality }: Call): string {
-  const parts = [`${method} ${authority} ${path} ${criticality} ${keyOfOptions(options)}`];
+function keyOf({ method, authority, path, headers, options, criticality, isRepeat }: Call): string {
+  const parts = [`${method} ${authority} ${path} ${criticality} ${isRepeat} ${keyOfOptions(options)}`];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     // A header's value cannot have a line break.

@@ -5,6 +5,7 @@
  * When it ends because the time of the first is over, the others have not had theirs: they are sent together anew.
  */
 import type { Call } from '../../core/call.ts';
+import { tooLate } from '../../core/deadline.ts';
 import type { Next } from '../../core/filter.ts';
 import type { Reply } from '../../core/reply.ts';
 import { discardReply } from '../../http/discard-reply.ts';
@@ -36,12 +37,14 @@ interface Waiter {
 
 /** A call that was sent, and those that wait for it. */
 export class Flight {
+  private readonly first: Call;
   private readonly sent: Call;
   private readonly context: FlightContext;
   private readonly watch: CallWatch;
   private readonly waiters = new Set<Waiter>();
 
   constructor(first: Call, context: FlightContext) {
+    this.first = first;
     this.sent = first.branch();
     this.context = context;
     this.watch = new CallWatch(context.waits, this.sent);
@@ -80,14 +83,18 @@ export class Flight {
     const { waiters } = this;
     if (waiters.size === 0) {
       this.close();
+      this.watch.failed();
       discardReply(reply, this.context.waits.clock);
       return;
     }
-    this.watch.headed(reply);
     if (waiters.size === 1 || !mayBeShared(reply)) {
       this.handOver(reply);
       return;
     }
+    // Each of them has a deadline of its own for the body; silence is the same for all.
+    this.sent.deadline = Number.POSITIVE_INFINITY;
+    this.sent.inheritedDeadline = Number.POSITIVE_INFINITY;
+    this.watch.headed(reply);
     // Who comes from here on would not know whether the rest of the body comes too.
     this.close();
     const [first] = waiters;
@@ -151,9 +158,14 @@ export class Flight {
     this.waiters.clear();
     for (const { call, resolve, reject, onCancel } of waiters) {
       call.offCancel(onCancel);
-      if (timedOut && !call.cancelled && call !== this.sent.root) resolve(this.context.again(call));
+      if (timedOut && this.hasTime(call)) resolve(this.context.again(call));
       else reject(error);
     }
+  }
+
+  /** Whether a call has time left; the first had as much as the one that was sent. */
+  private hasTime(call: Call): boolean {
+    return !call.cancelled && call !== this.first && !tooLate(call.deadline, this.context.waits.clock.now());
   }
 
   private close(): void {

@@ -202,6 +202,9 @@ class Race extends Delayed {
     const { call, second } = this;
     if (second === undefined) return;
     // What a server may have seen of either counts.
+    // A repeat goes to neither of the two again.
+    const other = branch === second ? call.lastMember : second.lastMember;
+    if (other !== undefined) call.addTried(other);
     const sent = [call.lastAttempt?.sent, call.lastSent, second.lastSent, second.lastAttempt?.sent];
     if (branch === second) {
       call.lastMember = second.lastMember;

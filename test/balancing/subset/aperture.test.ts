@@ -36,6 +36,24 @@ describe('aperture', () => {
     );
   });
 
+  it('reaches 12 endpoints at least, however uneven they are', () => {
+    const members = Array.from({ length: 100 }, (_, index) =>
+      fakeMember({ port: index + 1, weight: index ? 1 : 1_000 }),
+    );
+    for (let index = 0; index < 100; index++) {
+      expect(aperture(12, { index, count: 100 })(members, 0).members.length).toBeGreaterThanOrEqual(12);
+    }
+  });
+
+  it('finds enough healthy ones, and no more, in a large ring', () => {
+    const members = fakeMembers(1_000);
+    members.forEach((member, index) => {
+      member.healthy = index % 100 === 0;
+    });
+    const subset = aperture(12, { index: 3, count: 100_000 })(members, 5);
+    expect(subset.members.filter(({ healthy }) => healthy)).toHaveLength(5);
+  });
+
   it('uses no more endpoints than it has to, and at least 12', () => {
     const members = fakeMembers(1_000);
     for (const [size, least] of [
