@@ -32,7 +32,8 @@ function armsOf(file: string): Arms | undefined {
   const read = readResults(file);
   if (read === undefined) return undefined;
   return (experiment, arm) => {
-    const all = read.results[experiment]?.[arm] ?? read.results[experiment]?.[`inmesh, ${arm}`];
+    const arms = read.results[experiment];
+    const all = arms?.[arm] ?? arms?.[`inmesh, ${arm}`] ?? arms?.[`undici, ${arm}`];
     if (all === undefined) throw new Error(`${file} has no arm ${arm} of ${experiment}`);
     return all;
   };

@@ -83,17 +83,6 @@ export const haproxy: Arm = (addresses) =>
       .join('\n')}`,
   ]);
 
-/** nginx, least connections. */
-export const nginx: Arm = (addresses) =>
-  proxied('/usr/sbin/nginx', ['-g', 'daemon off;', '-c'], (port, folder) => [
-    `worker_processes 1;\npid ${folder}/pid;\nerror_log ${folder}/error.log;`,
-    'events { worker_connections 20000; }',
-    `http { access_log off; upstream servers { least_conn; keepalive 1000; ${addresses
-      .map((address) => `server ${address};`)
-      .join(' ')} }`,
-    `server { listen 127.0.0.1:${port}; location / { proxy_pass http://servers; proxy_http_version 1.1; proxy_set_header Connection ""; } } }`,
-  ]);
-
 /** A proxy with `config` in a folder of its own, and a client of it. */
 async function proxied(
   binary: string,

@@ -1,9 +1,10 @@
 /**
- * Which arms are compared in which experiment? One row of docs/results.md each.
+ * Which arms are compared in which experiment? One row of docs/results.md each. Where latency is what is measured the arms
+ * are few, so that two cores can run them next to each other.
  */
 import { busy, failurePercents } from '../experiments.ts';
 import { balancerPolicies, overloadPolicies, type Policies, retryPolicies } from '../policies.ts';
-import { type Arm, balancedPool, haproxy, mesh, nginx, plainRoundRobin } from './arms.ts';
+import { type Arm, balancedPool, haproxy, mesh, plainRoundRobin } from './arms.ts';
 
 /** The numbers are those of the published results. */
 export interface Row {
@@ -25,6 +26,8 @@ const balancers: Readonly<Record<string, Arm>> = {
 
 const besides = meshes(balancerPolicies, ['peak EWMA, latency ejection', 'peak EWMA, hedging']);
 
+const few = meshes(balancerPolicies, ['peak EWMA (default)', 'Prequal']);
+
 /** The rows by number. */
 export const rows: Readonly<Record<string, Row>> = {
   '1': {
@@ -32,10 +35,10 @@ export const rows: Readonly<Record<string, Row>> = {
     arms: { ...balancers, ...besides, 'inmesh, no retries': mesh({ retries: { max: 0 } }) },
   },
   '2': { experiments: ['sinkhole'], arms: balancers },
-  '3': { experiments: ['fast and slow'], arms: balancers },
+  '3': { experiments: ['fast and slow'], arms: { ...few, 'undici, round robin': plainRoundRobin } },
   '4': {
     experiments: ['uneven servers'],
-    arms: { ...balancers, ...besides, 'HAProxy leastconn': haproxy, 'nginx least_conn': nginx },
+    arms: { ...few, 'undici, round robin': plainRoundRobin, 'HAProxy leastconn': haproxy },
   },
   '7': {
     experiments: failurePercents.map((percent) => `${percent}% fail`),
