@@ -35,6 +35,6 @@ mkdir -p "$target"
 [ -x "$target/usr/bin/etcd" ] && [ -x "$target/usr/sbin/dnsmasq" ] ||
   unpack bookworm etcd-server dnsmasq-base libdbus-1-3 libidn2-0 libunistring2 libnettle8 libhogweed6 libgmp10 libnetfilter-conntrack3 libnfnetlink0 libnftables1 libnftnl11 libmnl0 libjansson4 libxtables12
 
-"$target/usr/bin/consul" version | head -n 1
-"$target/usr/bin/etcd" --version | head -n 1
-LD_LIBRARY_PATH=$target/usr/lib/x86_64-linux-gnu:$target/lib/x86_64-linux-gnu "$target/usr/sbin/dnsmasq" --version | head -n 1
+"$target/usr/bin/consul" version | sed -n 1p
+"$target/usr/bin/etcd" --version | sed -n 1p
+LD_LIBRARY_PATH=$target/usr/lib/x86_64-linux-gnu:$target/lib/x86_64-linux-gnu "$target/usr/sbin/dnsmasq" --version | sed -n 1p
