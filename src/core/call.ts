@@ -49,7 +49,7 @@ export class Call extends Operation {
   upgrade: string | undefined = undefined;
   /** The member of the attempt that was started last. */
   lastMember: Member | undefined = undefined;
-  /** The attempt that was started last; while it is over, another may decide what {@link lastSent} is. */
+  /** The attempt that was started last, or the one that won over it: it alone decides what {@link lastSent} is. */
   lastAttempt: (Operation & { readonly sent: Sent }) | undefined = undefined;
   /** Attempts started so far, those that never left the process not counted. */
   attempts = 0;

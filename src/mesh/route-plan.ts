@@ -115,7 +115,7 @@ export class RoutePlan {
         filters.admission,
         // Count calls, not attempts: three failed tries of one call are one bad experience.
         ...filters.breakers,
-        // Below the breaker, which need not know of calls that were turned away for want of room; above the retry, so that a
+        // Below the breaker, for which a refusal for want of room is a failure too, as in Hystrix; above the retry, so that a
         // call is let in once.
         filters.adaptiveLimit,
         // Above the cluster, so that every attempt picks anew. There even without retries: the budget has to
